@@ -1,0 +1,55 @@
+# `make help` lists the targets.
+
+GO        ?= go
+BIN       := bin/replank
+MAJORS    ?= 14 15 16 17 18
+# The packages whose tests need a server: those whose tests import pgtest.
+DATABASE  = $(shell $(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | awk '/\/internal\/pgtest( |$$)/ || $$1 ~ /\/internal\/pgtest$$/ {print $$1}')
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: help build demo test test-matrix bench check compiler clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: compiler ## build bin/replank
+	$(GO) build -o $(BIN) ./cmd/replank
+
+demo: build ## watch Replank change a busy database (private PostgreSQL, nothing to configure)
+	$(BIN) demo
+
+test: compiler ## run all tests on PostgreSQL 15 (REPLANK_TEST_PG=18: on another version)
+	$(GO) test -timeout 15m ./...
+
+test-matrix: compiler ## run the database tests on PostgreSQL 14 to 18 (MAJORS="15 18": on fewer)
+	@for major in $(MAJORS); do \
+		echo "== PostgreSQL $$major"; \
+		REPLANK_TEST_PG=$$major $(GO) test -timeout 15m $(DATABASE) || exit 1; \
+	done
+
+bench: compiler ## measure Replank beside psql and its peers
+	@test -d bench || { echo "there are no benchmarks in this tree (folder bench)"; exit 1; }
+	$(GO) run ./bench
+
+check: compiler ## vet, staticcheck, govulncheck
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	@out=$$($(GO) run $(GOVULNCHECK) ./... 2>&1); code=$$?; printf '%s\n' "$$out"; \
+	if [ $$code -ne 0 ] && printf '%s' "$$out" | grep -q 'fetching vulnerabilities'; then \
+		echo "WARNING: govulncheck could not reach its database: known vulnerabilities were NOT checked."; \
+	else exit $$code; fi
+
+# The SQL parser is PostgreSQL's own, in C.
+compiler:
+	@command -v "$$($(GO) env CC | awk '{print $$1}')" >/dev/null 2>&1 || { \
+		echo "Replank needs a C compiler to build (its SQL parser is PostgreSQL's own, in C), and $$($(GO) env CC) is not installed."; \
+		echo "  Debian, Ubuntu: apt-get install gcc libc6-dev"; \
+		echo "  Red Hat, Fedora: dnf install gcc"; \
+		echo "  Alpine: apk add gcc musl-dev"; \
+		echo "  macOS: xcode-select --install"; \
+		exit 1; }
+
+clean: ## remove what was built
+	rm -rf bin dist

@@ -1,0 +1,67 @@
+// Command replank changes live PostgreSQL databases from plain SQL.
+//
+// This package is the only place that reads the environment, picks the defaults of the process, prints or
+// exits: flags → Config → one call.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	p := process{args: os.Args[1:], getenv: os.Getenv, out: os.Stdout, err: os.Stderr}
+	os.Exit(p.main())
+}
+
+// process is what the operating system gives a program.
+type process struct {
+	args     []string
+	getenv   func(string) string
+	out, err *os.File
+}
+
+func (p process) main() int {
+	ctx, stop := politely(p.err)
+	defer stop()
+	a := newApp(p)
+	err := a.root().ExecuteContext(ctx)
+	if err != nil && !a.begun {
+		err = &usageError{err} // cobra's own complaints
+	}
+	code := a.exitCode(ctx, err)
+	a.report(err, code)
+	return code
+}
+
+// errInterrupted is the cause of a context that a signal ended.
+var errInterrupted = errors.New("interrupted by a signal")
+
+// politely gives a context that the first SIGINT or SIGTERM ends, so that what is under way is left in a state
+// that resume goes on from. The second one ends the process; even that does no harm, it only loses the last
+// range.
+func politely(say io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-signals; !ok {
+			return
+		}
+		fmt.Fprintln(say, "\nstopping after the current transaction; once more to stop at once")
+		cancel(errInterrupted)
+		if _, ok := <-signals; ok {
+			os.Exit(exitKilled)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel(nil)
+	}
+}

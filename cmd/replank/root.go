@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/user"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replank/replank/history"
+	"github.com/replank/replank/migrate"
+)
+
+// version is set by the linker; without that, what Go knows about the build is shown.
+var version = ""
+
+// app is one call of the program.
+type app struct {
+	process
+	set        settings
+	configFile string
+
+	out      *printer
+	messages *printer // errors and the like, on standard error
+	log      *slog.Logger
+
+	begun      bool            // the command line was understood
+	lastEngine *migrate.Engine // to look at the journal after a failure
+	sources    map[string]string
+}
+
+func newApp(p process) *app {
+	return &app{process: p, sources: map[string]string{},
+		out: newPrinter(p.out, p.getenv, true), messages: newPrinter(p.err, p.getenv, true)}
+}
+
+// The groups that commands are listed in.
+const (
+	groupChange = "change"
+	groupWatch  = "watch"
+	groupSetUp  = "setup"
+)
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "replank",
+		Short: "Change a live PostgreSQL database from plain SQL",
+		Long: `Replank takes plain SQL migrations to the end state that psql would have reached,
+without stopping anyone: short locks, rows in small ranges, old and new shape
+side by side until you say that nobody needs the old one.
+
+  replank plan migrations/     what would happen, step by step, lock by lock
+  replank apply migrations/    do it, while the application keeps running
+  replank complete             let the old shape go
+  replank revert               or take it back`,
+		Example: `  export DATABASE_URL=postgres://app@db.example.com/shop
+  replank plan migrations/
+  replank apply migrations/
+  replank status --watch`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Version:           versionText(),
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.begin(cmd) },
+	}
+	root.SetArgs(a.args)
+	root.SetOut(a.process.out)
+	root.SetErr(a.process.err)
+	root.SetVersionTemplate("replank {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{fmt.Errorf("%w\n%s --help shows the flags", err, cmd.CommandPath())}
+	})
+	root.AddGroup(&cobra.Group{ID: groupChange, Title: "Change a database:"},
+		&cobra.Group{ID: groupWatch, Title: "Look:"}, &cobra.Group{ID: groupSetUp, Title: "Set up:"})
+	root.PersistentFlags().StringVar(&a.configFile, "config", "", "configuration file (default: replank.toml, where there is one)")
+	a.set.addFlags(root.PersistentFlags(), everywhere)
+	// settings of flags that a command does not have keep their defaults
+	a.set.addFlags((&cobra.Command{}).Flags(), planning, executing, nowhere)
+	root.AddCommand(a.commands()...)
+	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp()})
+	return root
+}
+
+// commands is every command. One that another package implements (demo) is added here.
+func (a *app) commands() []*cobra.Command {
+	return []*cobra.Command{
+		a.planCommand(), a.applyCommand(), a.completeCommand(), a.revertCommand(), a.backfillCommand(),
+		a.pauseCommand(), a.resumeCommand(), a.waiveCommand(),
+		a.statusCommand(), a.receiptCommand(), a.doctorCommand(),
+		a.baselineCommand(), a.grantsCommand(), a.uninstallCommand(), a.versionCommand(),
+	}
+}
+
+// begin makes the settings of the process, before any command.
+func (a *app) begin(cmd *cobra.Command) error {
+	a.begun = true
+	if err := a.set.load(cmd.Flags(), a.getenv, a.configFile); err != nil {
+		return &usageError{err}
+	}
+	a.out = newPrinter(a.process.out, a.getenv, a.set.NoColor)
+	a.messages = newPrinter(a.process.err, a.getenv, a.set.NoColor)
+	a.log = newLogger(a.process.err, a.set)
+	return nil
+}
+
+func newLogger(w io.Writer, s settings) *slog.Logger {
+	opt := &slog.HandlerOptions{Level: slog.LevelWarn}
+	switch {
+	case s.Verbose > 1:
+		opt.Level = slog.LevelDebug
+	case s.Verbose == 1:
+		opt.Level = slog.LevelInfo
+	case s.Quiet:
+		opt.Level = slog.LevelError
+	}
+	if s.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, opt))
+	}
+	return slog.New(slog.NewTextHandler(w, opt))
+}
+
+// arguments wraps cobra's validation of arguments, whose errors are wrong usage.
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return &usageError{fmt.Errorf("%w\nusage: %s", err, cmd.UseLine())}
+		}
+		return nil
+	}
+}
+
+// open connects to the database. The engine is closed with the process.
+func (a *app) open(ctx context.Context, events func(migrate.Event)) (*migrate.Engine, error) {
+	e, err := migrate.Open(ctx, migrate.Config{
+		DSN: a.set.dsn(), Owner: a.set.Owner, Accept: a.set.Accept, CancelBlockers: a.set.CancelBlockers,
+		LockBudget: a.set.LockBudget, LockWait: a.set.LockWait, Workers: a.set.Workers, BigRows: a.set.BigRows,
+		VersionSchema: a.set.VersionSchema, Wait: a.set.Wait, Requester: a.requester(),
+		Events: events, Logger: a.log,
+	})
+	if err != nil {
+		return nil, a.connectError(err)
+	}
+	a.lastEngine = e
+	return e, nil
+}
+
+func (a *app) requester() string {
+	if a.set.Requester != "" {
+		return a.set.Requester
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return ""
+}
+
+// unnamedDatabaseError is a connection that failed when nobody had said where to.
+type unnamedDatabaseError struct{ error }
+
+func (e *unnamedDatabaseError) Unwrap() error { return e.error }
+func (e *unnamedDatabaseError) Hint() string {
+	return "no database was named: give --db, DATABASE_URL, or libpq's PGHOST, PGDATABASE, …"
+}
+
+func (a *app) connectError(err error) error {
+	if a.set.dsn() != "" || migrate.HintOf(err) != "" {
+		return err
+	}
+	for _, v := range []string{"PGHOST", "PGDATABASE", "PGSERVICE", "PGUSER"} {
+		if a.getenv(v) != "" {
+			return err
+		}
+	}
+	return &unnamedDatabaseError{err}
+}
+
+// read reads the migrations that the arguments name, or else the configuration.
+func (a *app) read(paths []string) ([]history.Migration, error) {
+	if len(paths) == 0 {
+		paths = a.set.Migrations
+	}
+	if len(paths) == 0 {
+		return nil, &usageError{errors.New("which migrations? Name a folder or files, or set migrations in " + configFile)}
+	}
+	ms, err := history.Read(paths...)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range ms {
+		a.sources[m.Path] = m.Text
+	}
+	return ms, nil
+}
+
+func versionText() string {
+	v := version
+	info, ok := debug.ReadBuildInfo()
+	if v == "" {
+		v = "development"
+		if ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+			v = info.Main.Version
+		}
+	}
+	if ok {
+		v += " (" + strings.TrimPrefix(info.GoVersion, "go") + ")"
+		v = strings.Replace(v, " (", " (go", 1)
+	}
+	return v
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", GroupID: groupSetUp, Args: arguments(cobra.NoArgs),
+		Example: "  replank version\n  replank version --json",
+		RunE: func(*cobra.Command, []string) error {
+			if a.set.JSON {
+				return a.printJSON(map[string]string{"version": versionText()})
+			}
+			a.out.line("replank %s", versionText())
+			return nil
+		},
+	}
+}
+
+// progressOn says how events are shown: on a terminal as bars.
+func (a *app) onTerminal() bool { return isTerminal(os.Stdout, a.getenv) && a.process.out == os.Stdout }

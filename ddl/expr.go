@@ -1,0 +1,311 @@
+package ddl
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+)
+
+// parsedExpr is an expression with its tree and the text the tree's locations count in.
+func parsedExpr(expr string) (text string, node *pg.Node, err error) {
+	text = exprPrefix + expr + exprSuffix
+	_, stmt, err := one(text)
+	if err != nil {
+		return "", nil, fmt.Errorf("expression %s: %w", expr, err)
+	}
+	targets := stmt.GetSelectStmt().GetTargetList()
+	if len(targets) != 1 {
+		return "", nil, fmt.Errorf("not one expression: %s", expr)
+	}
+	return text, targets[0].GetResTarget().GetVal(), nil
+}
+
+// replaceColumns writes something else where an expression names a column.
+func replaceColumns(expr string, with func(col string) (string, bool)) (string, error) {
+	text, node, err := parsedExpr(expr)
+	if err != nil {
+		return "", err
+	}
+	src, _, err := parseText("", text)
+	if err != nil {
+		return "", err
+	}
+	var edits []edit
+	sub := false
+	walk(node, func(m any) bool {
+		switch n := m.(type) {
+		case *pg.SubLink:
+			sub = true
+			return false
+		case *pg.ColumnRef:
+			name := columnOf(n)
+			if to, ok := with(name); ok && name != "" {
+				i := src.at(n.Location)
+				end := i
+				for range n.Fields { // each field but the last is followed by a dot
+					end = src.skipIdent(end) + 1
+				}
+				edits = append(edits, src.replaceTokens(i, end-1, to))
+			}
+		}
+		return true
+	})
+	if sub {
+		return "", fmt.Errorf("expression %s: a sub-select cannot be used here", expr)
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(src.apply(edits), exprPrefix), exprSuffix), nil
+}
+
+// QualifyColumns gives an expression over the columns of one table as an expression over a row variable:
+// lower(a) with NEW becomes lower(NEW.a).
+func QualifyColumns(expr, variable string) (string, error) {
+	return replaceColumns(expr, func(col string) (string, bool) { return variable + "." + QuoteIdent(col), true })
+}
+
+// SubstituteColumn puts another expression in the place of a column.
+func SubstituteColumn(expr, col, by string) (string, error) {
+	return replaceColumns(expr, func(c string) (string, bool) { return "(" + by + ")", c == col })
+}
+
+// NamesNothing reports whether an expression consists of columns, constants and casts to types of PostgreSQL
+// alone, so that no search_path can change its meaning.
+func NamesNothing(expr string) bool {
+	if expr == "" {
+		return true
+	}
+	_, node, err := parsedExpr(expr)
+	if err != nil {
+		return false
+	}
+	ok := true
+	walk(node, func(m any) bool {
+		switch n := m.(type) {
+		case *pg.FuncCall, *pg.A_Expr, *pg.SubLink, *pg.CollateClause, *pg.SQLValueFunction:
+			ok = false
+		case *pg.TypeName:
+			names := n.GetNames()
+			if len(names) != 2 || names[0].GetString_().GetSval() != "pg_catalog" {
+				ok = ok && len(names) == 1 && pinned[names[0].GetString_().GetSval()]
+			}
+		}
+		return ok
+	})
+	return ok
+}
+
+// pinned are types that the grammar does not qualify itself.
+var pinned = map[string]bool{"text": true, "uuid": true, "bytea": true, "date": true, "jsonb": true, "inet": true, "oid": true, "name": true}
+
+// IsCast reports whether an expression is the column and nothing but casts around it.
+func IsCast(expr, col string) bool {
+	_, node, err := parsedExpr(expr)
+	for err == nil && node.GetTypeCast() != nil {
+		node = node.GetTypeCast().GetArg()
+	}
+	return err == nil && node.GetColumnRef() != nil && columnOf(node.GetColumnRef()) == col
+}
+
+// Volatile reports whether an expression may give another value each time it is computed.
+func (s *Schema) Volatile(expr string) bool {
+	_, node, err := parsedExpr(expr)
+	if err != nil {
+		return true
+	}
+	volatile := false
+	walk(node, func(m any) bool {
+		if f, ok := m.(*pg.FuncCall); ok {
+			names := f.GetFuncname()
+			volatile = volatile || s.FunctionVolatility(names[len(names)-1].GetString_().GetSval()) == 'v'
+		}
+		if _, ok := m.(*pg.SubLink); ok {
+			volatile = true
+		}
+		return !volatile
+	})
+	return volatile
+}
+
+// Tables are the relations that a query, a FROM list or an expression reads, as written.
+func Tables(sql string) ([]Name, error) {
+	var root any
+	for _, text := range []string{sql, exprPrefix + sql + exprSuffix, "SELECT FROM " + sql} {
+		if _, stmt, err := one(text); err == nil {
+			root = stmt
+			break
+		}
+	}
+	if root == nil {
+		return nil, errors.New("cannot read: " + sql)
+	}
+	var out []Name
+	walk(root, func(m any) bool {
+		if r, ok := m.(*pg.RangeVar); ok {
+			if n := (Name{r.Schemaname, r.Relname}); !slices.Contains(out, n) {
+				out = append(out, n)
+			}
+		}
+		return true
+	})
+	return out, nil
+}
+
+// RenameTypeIn gives an expression with a type of the user's under another name.
+func RenameTypeIn(expr, from string, to Name) (string, error) {
+	text, node, err := parsedExpr(expr)
+	if err != nil {
+		return "", err
+	}
+	src, _, err := parseText("", text)
+	if err != nil {
+		return "", err
+	}
+	var edits []edit
+	walk(node, func(m any) bool {
+		n, ok := m.(*pg.TypeName)
+		if !ok || len(n.GetNames()) == 0 || n.GetNames()[len(n.GetNames())-1].GetString_().GetSval() != from {
+			return true
+		}
+		i := src.at(n.Location)
+		end := i
+		for range n.GetNames() {
+			end = src.skipIdent(end) + 1
+		}
+		edits = append(edits, src.replaceTokens(i, end-1, to.String()))
+		return true
+	})
+	return strings.TrimSuffix(strings.TrimPrefix(src.apply(edits), exprPrefix), exprSuffix), nil
+}
+
+// AddUpdateOf gives a trigger definition that looks at UPDATE OF one more column.
+func AddUpdateOf(def, col string) (string, error) {
+	return deparsed(def, func(stmt *pg.Node) bool {
+		t := stmt.GetCreateTrigStmt()
+		if t == nil || len(t.Columns) == 0 {
+			return false
+		}
+		t.Columns = append(t.Columns, pg.MakeStrNode(col))
+		return true
+	})
+}
+
+// RevokeOf gives the REVOKE that takes a GRANT back.
+func RevokeOf(grant string) (string, error) {
+	return deparsed(grant, func(stmt *pg.Node) bool {
+		switch n := stmt.Node.(type) {
+		case *pg.Node_GrantStmt:
+			n.GrantStmt.IsGrant = false
+			n.GrantStmt.GrantOption = false
+			n.GrantStmt.Behavior = pg.DropBehavior_DROP_RESTRICT
+			return true
+		case *pg.Node_GrantRoleStmt:
+			n.GrantRoleStmt.IsGrant = false
+			n.GrantRoleStmt.Opt = nil
+			return true
+		}
+		return false
+	})
+}
+
+// deparsed changes the tree of one statement and writes it as SQL again.
+func deparsed(sql string, change func(*pg.Node) bool) (string, error) {
+	tree, err := pg.Parse(sql)
+	if err != nil {
+		return "", fmt.Errorf("parse %s: %w", sql, err)
+	}
+	if len(tree.Stmts) != 1 || !change(tree.Stmts[0].Stmt) {
+		return "", fmt.Errorf("not a statement of the kind expected: %s", sql)
+	}
+	return pg.Deparse(tree)
+}
+
+// Identity is what a CREATE statement made, as DROP names it: kind FUNCTION and identity f(integer). identity
+// is empty where that cannot be told.
+func Identity(sql string) (kind, identity string, replace bool) {
+	_, stmt, err := one(sql)
+	if err != nil {
+		return "", "", false
+	}
+	switch n := stmt.Node.(type) {
+	case *pg.Node_CreateFunctionStmt:
+		f := n.CreateFunctionStmt
+		kind = "FUNCTION"
+		if f.IsProcedure {
+			kind = "PROCEDURE"
+		}
+		var args []string
+		for _, p := range f.Parameters {
+			fp := p.GetFunctionParameter()
+			switch fp.GetMode() {
+			case pg.FunctionParameterMode_FUNC_PARAM_OUT, pg.FunctionParameterMode_FUNC_PARAM_TABLE:
+				if !f.IsProcedure || fp.GetMode() == pg.FunctionParameterMode_FUNC_PARAM_TABLE {
+					continue
+				}
+			}
+			t, err := typeText(fp.GetArgType())
+			if err != nil {
+				return kind, "", f.Replace
+			}
+			args = append(args, t)
+		}
+		return kind, dotted(f.Funcname) + "(" + strings.Join(args, ", ") + ")", f.Replace
+	case *pg.Node_CreateSchemaStmt:
+		return "SCHEMA", QuoteIdent(n.CreateSchemaStmt.Schemaname), n.CreateSchemaStmt.IfNotExists
+	case *pg.Node_CreateExtensionStmt:
+		return "EXTENSION", QuoteIdent(n.CreateExtensionStmt.Extname), n.CreateExtensionStmt.IfNotExists
+	case *pg.Node_CreatePolicyStmt:
+		return "POLICY", QuoteIdent(n.CreatePolicyStmt.PolicyName) + " ON " + rangeName(n.CreatePolicyStmt.Table), false
+	case *pg.Node_RuleStmt:
+		return "RULE", QuoteIdent(n.RuleStmt.Rulename) + " ON " + rangeName(n.RuleStmt.Relation), n.RuleStmt.Replace
+	case *pg.Node_CreateStatsStmt:
+		return "STATISTICS", dotted(n.CreateStatsStmt.Defnames), n.CreateStatsStmt.IfNotExists
+	case *pg.Node_CompositeTypeStmt:
+		return "TYPE", rangeName(n.CompositeTypeStmt.Typevar), false
+	case *pg.Node_CreateRangeStmt:
+		return "TYPE", dotted(n.CreateRangeStmt.TypeName), false
+	case *pg.Node_CreatePublicationStmt:
+		return "PUBLICATION", QuoteIdent(n.CreatePublicationStmt.Pubname), false
+	case *pg.Node_CreateEventTrigStmt:
+		return "EVENT TRIGGER", QuoteIdent(n.CreateEventTrigStmt.Trigname), false
+	case *pg.Node_DefineStmt:
+		if n.DefineStmt.Kind == pg.ObjectType_OBJECT_COLLATION {
+			return "COLLATION", dotted(n.DefineStmt.Defnames), n.DefineStmt.IfNotExists
+		}
+	}
+	return "", "", false
+}
+
+func rangeName(r *pg.RangeVar) string { return Name{r.GetSchemaname(), r.GetRelname()}.String() }
+
+func dotted(names []*pg.Node) string {
+	var out []string
+	for _, n := range names {
+		out = append(out, QuoteIdent(n.GetString_().GetSval()))
+	}
+	return strings.Join(out, ".")
+}
+
+// typeText writes a type as SQL.
+func typeText(t *pg.TypeName) (string, error) {
+	cast := &pg.Node{Node: &pg.Node_TypeCast{TypeCast: &pg.TypeCast{Arg: &pg.Node{Node: &pg.Node_AConst{AConst: &pg.A_Const{Isnull: true}}}, TypeName: t}}}
+	sel := &pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: &pg.SelectStmt{
+		TargetList: []*pg.Node{{Node: &pg.Node_ResTarget{ResTarget: &pg.ResTarget{Val: cast}}}}}}}
+	s, err := pg.Deparse(&pg.ParseResult{Stmts: []*pg.RawStmt{{Stmt: sel}}})
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(s, "SELECT "), "NULL::"), nil
+}
+
+// UsesColumnOrder reports whether the body of a function counts the columns of a table from the left: INSERT
+// without a column list, SELECT *, %ROWTYPE. It reads text, so it may say yes too often, never too rarely for
+// these three forms.
+func UsesColumnOrder(body string, table Name) bool {
+	name := `(?:[\w"]+\.)?"?` + regexp.QuoteMeta(table.Name) + `"?`
+	re, err := regexp.Compile(`(?is)insert\s+into\s+` + name + `\s+(?:values|select|table|default)\b|` +
+		name + `\s*%\s*rowtype|\bselect\s+(?:\w+\.)?\*[^;]*\bfrom\s+` + name + `\b|\bcopy\s+` + name + `\s+(?:from|to)\b`)
+	return err != nil || re.MatchString(body)
+}

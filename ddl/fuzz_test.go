@@ -1,0 +1,126 @@
+package ddl_test
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/replank/replank/ddl"
+)
+
+// effects are the statements of testdata/ddl_effects.json.
+func effects(t testing.TB) []string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/ddl_effects.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []struct{ SQL string }
+	if err := json.Unmarshal(text, &list); err != nil {
+		t.Fatal(err)
+	}
+	var sql []string
+	for _, e := range list {
+		sql = append(sql, e.SQL)
+	}
+	if len(sql) < 100 {
+		t.Fatalf("only %d statements in ddl_effects.json", len(sql))
+	}
+	return sql
+}
+
+// checkParse states what holds of every text.
+func checkParse(t *testing.T, text string) {
+	f, err := ddl.Parse("f.sql", text)
+	if err != nil {
+		return
+	}
+	at := 0
+	var left strings.Builder
+	for _, s := range f.Statements {
+		if s.SQL == "" || len(s.Ops) == 0 {
+			t.Fatalf("statement %q has %d ops", s.SQL, len(s.Ops))
+		}
+		if s.Pos.Offset < at || !strings.HasPrefix(text[s.Pos.Offset:], s.SQL) {
+			t.Fatalf("statement %q does not stand at %+v", s.SQL, s.Pos)
+		}
+		if line := strings.Count(text[:s.Pos.Offset], "\n") + 1; line != s.Pos.Line {
+			t.Fatalf("statement %q at %+v stands on line %d", s.SQL, s.Pos, line)
+		}
+		left.WriteString(text[at:s.Pos.Offset])
+		at = s.Pos.Offset + len(s.SQL)
+	}
+	left.WriteString(text[at:])
+	if rest, err := ddl.Parse("", left.String()); err == nil && len(rest.Statements) > 0 {
+		t.Fatalf("the statements leave out %q", rest.Statements[0].SQL)
+	}
+	for i, s := range f.Statements {
+		again, err := ddl.Parse("f.sql", s.SQL)
+		if err != nil {
+			t.Fatalf("statement %q does not parse alone: %v", s.SQL, err)
+		}
+		if len(again.Statements) != 1 {
+			t.Fatalf("statement %q alone has %d statements", s.SQL, len(again.Statements))
+		}
+		if d := cmp.Diff(s.Ops, again.Statements[0].Ops); d != "" {
+			t.Fatalf("statement %d, %q, alone does something else:\n%s", i, s.SQL, d)
+		}
+		for n := range s.Ops {
+			s.Alone(n)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, sql := range effects(f) {
+		f.Add(sql)
+	}
+	fixture, err := os.ReadFile("testdata/ddl_fixture.sql")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(fixture))
+	for _, c := range forms {
+		f.Add(c.sql)
+	}
+	for _, c := range newerForms {
+		f.Add(c.sql)
+	}
+	f.Add("-- replank: wait\nSELECT 1; -- replank: plain\n/* x */ ;;\ufeff")
+	f.Add("\ufeffSELECT 'ä' AS \"日本\"\r\n;\r\nCREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; END; SELECT U&\"d!0061\" UESCAPE '!'")
+	f.Fuzz(func(t *testing.T, text string) { checkParse(t, text) })
+}
+
+// FuzzQuoteIdent: a quoted name is read back as that name.
+func FuzzQuoteIdent(f *testing.F) {
+	for _, s := range []string{"a", "A", "select", `"`, "a b", "ä", "1", "$1", "_", "a$b", "uescape", "日本", "int", "\\", "/*", "--"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if name == "" || len(name) > 63 || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
+			return // no identifier
+		}
+		q := ddl.QuoteIdent(name)
+		file, err := ddl.Parse("", "ALTER TABLE "+q+" ADD COLUMN "+q+" int, DROP CONSTRAINT "+q)
+		if err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+		ops := file.Statements[0].Ops
+		add := ops[0].(ddl.AddColumn)
+		if add.Table.Name != name || add.Column.Name != name || ops[1].(ddl.DropConstraint).Name != name {
+			t.Fatalf("%q written as %s is read as %+v", name, q, ops)
+		}
+		cols, err := ddl.Columns(q + " + 1")
+		if err != nil || len(cols) != 1 || cols[0] != name {
+			t.Fatalf("%q written as %s is read as %q, %v", name, q, cols, err)
+		}
+		renamed, err := ddl.RenameColumns("x."+q+"+"+q, map[string]string{name: "new"}, "x")
+		if err != nil || renamed != "x.new+new" {
+			t.Fatalf("%q written as %s is renamed to %s, %v", name, q, renamed, err)
+		}
+	})
+}

@@ -1,0 +1,9 @@
+package ddl_test
+
+import (
+	"testing"
+
+	"github.com/replank/replank/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -1,0 +1,32 @@
+package ddl
+
+import "reflect"
+
+// walk visits every node of a parse tree (pointers to pg structs), parents first and in the order of their
+// fields, until visit returns false for one: its children are then left out.
+func walk(root any, visit func(m any) bool) {
+	walkValue(reflect.ValueOf(root), visit)
+}
+
+func walkValue(v reflect.Value, visit func(m any) bool) {
+	switch v.Kind() {
+	case reflect.Interface:
+		walkValue(v.Elem(), visit)
+	case reflect.Slice:
+		if k := v.Type().Elem().Kind(); k == reflect.Pointer || k == reflect.Interface {
+			for i := range v.Len() {
+				walkValue(v.Index(i), visit)
+			}
+		}
+	case reflect.Pointer:
+		if v.IsNil() || v.Elem().Kind() != reflect.Struct || !visit(v.Interface()) {
+			return
+		}
+		s := v.Elem()
+		for i := range s.NumField() {
+			if s.Type().Field(i).IsExported() {
+				walkValue(s.Field(i), visit)
+			}
+		}
+	}
+}

@@ -1,0 +1,226 @@
+package equivalence
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/replank/replank/history"
+	"github.com/replank/replank/internal/pgtest"
+	"github.com/replank/replank/migrate"
+	"github.com/replank/replank/plan"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// outcome is what a form came to on a variant, for docs/forms.md.
+type outcome struct {
+	class  plan.Class
+	detail string
+}
+
+var (
+	outcomesMu sync.Mutex
+	outcomes   = map[string]map[string]outcome{} // form → variant → outcome
+)
+
+// TestForms is the proof of equivalence for every form on every variant.
+func TestForms(t *testing.T) {
+	roles(t)
+	if n := countRuns(); n < 150 {
+		t.Fatalf("%d forms × variants that are not refusals, want at least 150", n)
+	}
+	for _, v := range variants {
+		template := pgtest.DB(t)
+		pgtest.Exec(t, template, v.sql())
+		for _, f := range forms {
+			if len(f.only) > 0 && !slices.Contains(f.only, v.name) || f.since > pgtest.Major(t) {
+				continue
+			}
+			t.Run(v.name+"/"+f.name, func(t *testing.T) {
+				t.Parallel()
+				runForm(t, v, f, template)
+			})
+		}
+	}
+}
+
+func countRuns() int {
+	n := 0
+	for _, f := range forms {
+		switch {
+		case f.refused != "":
+		case len(f.only) > 0:
+			n += len(f.only)
+		default:
+			n += len(variants)
+		}
+	}
+	return n
+}
+
+// roles are of the whole server, so they are made once and by name.
+func roles(t *testing.T) {
+	admin := pgtest.DB(t)
+	for _, r := range []string{"replank_test_other", "replank_test_reader"} {
+		pgtest.Exec(t, admin, fmt.Sprintf(`DO $$ BEGIN CREATE ROLE %s; EXCEPTION WHEN duplicate_object THEN NULL; END $$`, r))
+	}
+}
+
+// database is a copy of the variant's fixture with the form's preparation done.
+func database(t *testing.T, v variant, f form, template string) string {
+	dsn := pgtest.Param(pgtest.DB(t, pgtest.From(template)), "search_path", v.fill("{s}"))
+	if f.prep != "" {
+		pgtest.Exec(t, dsn, v.fill(f.prep))
+	}
+	return dsn
+}
+
+func runForm(t *testing.T, v variant, f form, template string) {
+	opts := []pgtest.ViewOption{pgtest.IgnoreColumnOrder(), pgtest.IgnoreSchema("replank")}
+	if strings.Contains(f.sql, "{name:vol}") {
+		table := "t"
+		if strings.Contains(f.sql, "{nopk}") {
+			table = "nopk"
+		}
+		opts = append(opts, pgtest.IgnoreColumn(columnPath(v, table, "vol")))
+		for _, leaf := range []string{"t_1", "t_2", "spare"} {
+			opts = append(opts, pgtest.IgnoreColumn(columnPath(v, leaf, "vol")))
+		}
+	}
+	sql := v.fill(f.sql)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "0001_form.sql")
+	if err := os.WriteFile(path, []byte(sql), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ms, err := history.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	online := database(t, v, f, template)
+	e := open(t, online, f)
+	before := pgtest.Dump(t, online, opts...)
+	_, err = e.Apply(context.Background(), ms)
+	if code := expectedRefusal(f, v); code != "" {
+		var r *plan.Refusal
+		if !errors.As(err, &r) || r.Code != code {
+			t.Fatalf("apply: %v, want refusal %s", err, code)
+		}
+		pgtest.SameShape(t, before, pgtest.Dump(t, online, opts...), opts...)
+		record(f, v, outcome{plan.Refused, r.Reason})
+		return
+	}
+	if err != nil {
+		t.Fatalf("apply: %v", err)
+	}
+	if _, err := e.Complete(context.Background(), "", migrate.CompleteOptions{NoOldReaders: true}); err != nil {
+		t.Fatalf("complete: %v", err)
+	}
+
+	oracle := database(t, v, f, template)
+	script := sql
+	if f.psql != "" {
+		script = v.fill(f.psql)
+	}
+	// psql's URLs know no search_path.
+	script = v.fill("SET search_path = {s};\n") + script
+	if out, err := pgtest.Psql(t, strings.Split(oracle, "?")[0], script); err != nil {
+		t.Fatalf("psql: %v\n%s", err, out)
+	}
+	pgtest.SameShape(t, pgtest.Dump(t, oracle, opts...), pgtest.Dump(t, online, opts...), opts...)
+	pgtest.SameData(t, pgtest.Data(t, oracle, opts...), pgtest.Data(t, online, opts...), opts...)
+	record(f, v, classOf(t, online))
+
+	undone := database(t, v, f, template)
+	revert(t, undone, f, ms, opts)
+	if f.afterToo {
+		if _, err := e.Revert(context.Background(), ""); err != nil {
+			t.Fatalf("revert after complete: %v", err)
+		}
+		pgtest.SameShape(t, before, pgtest.Dump(t, online, opts...), opts...)
+	}
+}
+
+// revert proves that apply and revert give back what was there before, or that revert says why not.
+func revert(t *testing.T, dsn string, f form, ms []history.Migration, opts []pgtest.ViewOption) {
+	e := open(t, dsn, f)
+	shape, rows := pgtest.Dump(t, dsn, opts...), pgtest.Data(t, dsn, opts...)
+	if _, err := e.Apply(context.Background(), ms); err != nil {
+		t.Fatalf("apply on the third database: %v", err)
+	}
+	_, err := e.Revert(context.Background(), "")
+	if f.noRevert {
+		return
+	}
+	if err != nil {
+		t.Fatalf("revert: %v", err)
+	}
+	pgtest.SameShape(t, shape, pgtest.Dump(t, dsn, opts...), opts...)
+	pgtest.SameData(t, rows, pgtest.Data(t, dsn, opts...), opts...)
+}
+
+func open(t *testing.T, dsn string, f form) *migrate.Engine {
+	cfg := migrate.Config{DSN: dsn, Accept: f.accept, BigRows: -1, BigBytes: -1}
+	if f.plainly {
+		cfg.BigRows, cfg.BigBytes = 0, 0
+	}
+	e, err := migrate.Open(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+func expectedRefusal(f form, v variant) string {
+	for _, r := range strings.Fields(f.refused) {
+		name, code, both := strings.Cut(r, ":")
+		switch {
+		case !both:
+			return name
+		case name == v.name:
+			return code
+		}
+	}
+	return ""
+}
+
+func columnPath(v variant, table, col string) string {
+	return v.schema + "." + unquoted(v.ident(table)) + "." + unquoted(v.ident(col))
+}
+
+func unquoted(s string) string {
+	if strings.HasPrefix(s, `"`) {
+		return strings.ReplaceAll(s[1:len(s)-1], `""`, `"`)
+	}
+	return s
+}
+
+func record(f form, v variant, o outcome) {
+	outcomesMu.Lock()
+	defer outcomesMu.Unlock()
+	key := f.group + "\x00" + f.name
+	if outcomes[key] == nil {
+		outcomes[key] = map[string]outcome{}
+	}
+	outcomes[key][v.name] = o
+}
+
+// classOf reads the stored plan of the only run.
+func classOf(t *testing.T, dsn string) outcome {
+	var p plan.Plan
+	text := pgtest.Value[string](t, dsn, "SELECT plan::text FROM replank.run ORDER BY created_at DESC LIMIT 1")
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		t.Fatal(err)
+	}
+	return outcome{class: p.Class()}
+}

@@ -1,0 +1,231 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Error says what was being done, and what a person can do about it.
+type Error struct {
+	Op   string
+	Hint string // "" when there is nothing to say
+	Err  error
+}
+
+func (e *Error) Error() string { return e.Op + ": " + e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// TooOldError refuses a server before MinVersion.
+type TooOldError struct{ Version string }
+
+func (e *TooOldError) Error() string { return "PostgreSQL " + e.Version + " is too old" }
+
+// Hint says what to do.
+func (e *TooOldError) Hint() string { return "PostgreSQL 14 or later is needed" }
+
+// ReadOnlyError refuses to change a database that cannot be written to.
+type ReadOnlyError struct{ InRecovery bool }
+
+func (e *ReadOnlyError) Error() string {
+	if e.InRecovery {
+		return "the server is a standby (in recovery)"
+	}
+	return "the database is read-only (default_transaction_read_only is on)"
+}
+
+// Hint says what to do.
+func (e *ReadOnlyError) Hint() string {
+	return "connect to the primary, for instance with target_session_attrs=read-write"
+}
+
+// PoolerError refuses a connection that goes through a connection pooler.
+type PoolerError struct{ Announced, Answered uint32 }
+
+func (e *PoolerError) Error() string {
+	return fmt.Sprintf("the connection goes through a pooler: backend %d was announced, backend %d answers",
+		e.Announced, e.Answered)
+}
+
+// Hint says what to do.
+func (e *PoolerError) Hint() string {
+	return "the application may stay behind the pooler; give replank the server itself with --direct-db"
+}
+
+// HintOf returns the first hint in the chain of err, or "".
+func HintOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) && e.Hint != "" {
+		return e.Hint
+	}
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	var p *pgconn.PgError
+	if errors.As(err, &p) {
+		return p.Hint
+	}
+	return ""
+}
+
+func connectError(err error) error {
+	var p *PoolerError
+	if errors.As(err, &p) {
+		return err
+	}
+	return &Error{Op: "connect to PostgreSQL", Err: err}
+}
+
+// SQLState returns the SQLSTATE of the server's error in the chain, or "".
+func SQLState(err error) string {
+	var p *pgconn.PgError
+	if errors.As(err, &p) {
+		return p.Code
+	}
+	return ""
+}
+
+func stateIs(err error, codes ...string) bool {
+	s := SQLState(err)
+	for _, c := range codes {
+		if s == c {
+			return true
+		}
+	}
+	return false
+}
+
+// LockNotAvailable: lock_timeout or NOWAIT (55P03).
+func LockNotAvailable(err error) bool { return stateIs(err, "55P03") }
+
+// Canceled: statement_timeout or a cancel request (57014).
+func Canceled(err error) bool { return stateIs(err, "57014") }
+
+// Serialization: another transaction came first under REPEATABLE READ or SERIALIZABLE (40001).
+func Serialization(err error) bool { return stateIs(err, "40001") }
+
+// Deadlock: the server broke a deadlock at our expense (40P01).
+func Deadlock(err error) bool { return stateIs(err, "40P01") }
+
+// InsufficientPrivilege: 42501.
+func InsufficientPrivilege(err error) bool { return stateIs(err, "42501") }
+
+// ReadOnly: a write in a read-only transaction (25006).
+func ReadOnly(err error) bool { return stateIs(err, "25006") }
+
+// UndefinedTable: 42P01.
+func UndefinedTable(err error) bool { return stateIs(err, "42P01") }
+
+// UndefinedObject: a schema, column, function or other object is missing.
+func UndefinedObject(err error) bool {
+	return stateIs(err, "42704", "42703", "42883", "3F000", "42P01")
+}
+
+// Duplicate: the object is there already (table, schema, column, function, object).
+func Duplicate(err error) bool {
+	return stateIs(err, "42P07", "42P06", "42701", "42723", "42710")
+}
+
+// UniqueViolation: 23505.
+func UniqueViolation(err error) bool { return stateIs(err, "23505") }
+
+// ConstraintViolation: any of class 23, the data is not as the statement needs it.
+func ConstraintViolation(err error) bool { return strings.HasPrefix(SQLState(err), "23") }
+
+// OutOfResources: class 53 (disk full, too many connections, out of memory).
+func OutOfResources(err error) bool { return strings.HasPrefix(SQLState(err), "53") }
+
+// ConnectionLost: the connection is gone or going; what it was doing may or may not have happened.
+func ConnectionLost(err error) bool {
+	if err == nil {
+		return false
+	}
+	var p *pgconn.PgError
+	if errors.As(err, &p) {
+		switch p.Code {
+		case "57P01", "57P02", "57P03", "57P05", "25P03", "25P04":
+			return true
+		}
+		return strings.HasPrefix(p.Code, "08") || fatal(p)
+	}
+	var n net.Error
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		(errors.As(err, &n) && !errors.Is(err, context.DeadlineExceeded)) ||
+		isConnClosed(err)
+}
+
+func isConnClosed(err error) bool {
+	var ce *pgconn.ConnectError
+	return errors.As(err, &ce) || errors.Is(err, pgconn.ErrConnClosed)
+}
+
+func fatal(p *pgconn.PgError) bool {
+	s := p.SeverityUnlocalized
+	if s == "" {
+		s = p.Severity
+	}
+	return s == "FATAL" || s == "PANIC"
+}
+
+// Outcome is what became of a transaction.
+type Outcome int
+
+// Failed, refused and unknown are different things; so are these.
+const (
+	Unknown    Outcome = iota // COMMIT was sent and its answer never came: look, never retry blindly
+	Committed                 // it is durable
+	RolledBack                // it left no trace
+)
+
+func (o Outcome) String() string {
+	return [...]string{"unknown", "committed", "rolled back"}[o]
+}
+
+// OutcomeOf says what became of the transaction that Session.Tx or
+// Session.UnderLocks returned err for. An error from before COMMIT means
+// rolled back, even when the connection was lost: nobody asked to commit.
+func OutcomeOf(err error) Outcome {
+	if err == nil {
+		return Committed
+	}
+	var c *commitError
+	if errors.As(err, &c) {
+		return c.outcome
+	}
+	return RolledBack
+}
+
+// commitError marks an error of COMMIT itself.
+type commitError struct {
+	outcome Outcome
+	err     error
+}
+
+func (e *commitError) Error() string { return "commit (" + e.outcome.String() + "): " + e.err.Error() }
+func (e *commitError) Unwrap() error { return e.err }
+
+// newCommitError judges an error of COMMIT. The server's ERROR means that the
+// transaction is rolled back; a FATAL can come after the commit record was
+// written (while waiting for a synchronous standby), so it proves nothing.
+// pgx calls a connection that broke while it waited for the answer safe to
+// retry ("conn closed"), so that is not asked either.
+func newCommitError(err error) error {
+	outcome := Unknown
+	var p *pgconn.PgError
+	switch {
+	case errors.Is(err, pgx.ErrTxCommitRollback), errors.Is(err, pgx.ErrTxClosed):
+		outcome = RolledBack
+	case errors.As(err, &p):
+		if !fatal(p) && p.Code != "08007" && p.Code != "40003" {
+			outcome = RolledBack
+		}
+	}
+	return &commitError{outcome: outcome, err: err}
+}

@@ -1,0 +1,187 @@
+package walk
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/replank/replank/internal/pg"
+)
+
+// Verdict is what a signal says of the system now. The zero value is: go on.
+type Verdict struct {
+	Level Level
+	Why   string // for people, with the numbers
+}
+
+// Level is how much of the system we may use.
+type Level int
+
+// The levels, better ones first.
+const (
+	Go   Level = iota // go on
+	Slow              // use a smaller share of the time
+	Stop              // wait
+)
+
+// Signal is one sign of how the system is. A Check that fails stops the walk until it succeeds again: what cannot
+// be read is not known to be good.
+type Signal interface {
+	Name() string
+	Check(ctx context.Context, q pg.Querier) (Verdict, error)
+}
+
+const (
+	leastShare  = 0.15             // of the time, however many signals say Slow
+	longestRest = 2 * time.Second  // between two ranges, when slow
+	patience    = 10 * time.Second // for one look at all signals
+)
+
+// pace makes workers wait. Share is the part of the time they may work: cut by a factor while a signal says Slow,
+// growing back step by step.
+type pace struct {
+	mu      sync.Mutex
+	share   float64
+	stop    string // name of the signal that stops us; "" = none
+	why     string
+	slow    string // name of the signal that slowed us last
+	idle    map[string]time.Duration
+	changed chan struct{} // closed at each look
+	looked  bool
+}
+
+func newPace() *pace {
+	return &pace{share: 1, idle: map[string]time.Duration{}, changed: make(chan struct{}), stop: "start", why: "first look at the signals"}
+}
+
+// look checks every signal once and publishes the verdict.
+func (p *pace) look(ctx context.Context, q pg.Querier, signals []Signal) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	worst, by := Verdict{}, ""
+	for _, s := range signals {
+		v, err := s.Check(ctx, q)
+		if err != nil {
+			v = Verdict{Stop, "cannot be read: " + err.Error()}
+		}
+		if v.Level > worst.Level {
+			worst, by = v, s.Name()
+		}
+	}
+	p.publish(worst, by)
+}
+
+func (p *pace) publish(v Verdict, by string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.looked = true
+	p.stop, p.why = "", v.Why
+	switch v.Level {
+	case Go:
+		p.share = min(1, p.share+0.15)
+	case Slow:
+		p.share = max(leastShare, p.share*0.6)
+		p.slow = by
+	case Stop:
+		p.stop = by
+	}
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// sample looks every interval until ctx ends. A lost sampler connection is an unreadable signal.
+func (p *pace) sample(ctx context.Context, db *pg.DB, signals []Signal, every time.Duration, log *slog.Logger) {
+	var s *pg.Session
+	defer func() {
+		if s != nil {
+			s.Close()
+		}
+	}()
+	for ctx.Err() == nil {
+		if s != nil && s.Lost() {
+			s.Close()
+			s = nil
+		}
+		if s == nil {
+			var err error
+			if s, err = db.Session(ctx); err != nil {
+				log.Warn("no connection to read the health signals", "error", err)
+				p.publish(Verdict{Stop, "cannot be read: " + err.Error()}, "connection")
+			}
+		}
+		if s != nil {
+			p.look(ctx, s, signals)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(every):
+		}
+	}
+}
+
+// wait returns when the next range may begin; worked is how long the last one took.
+func (p *pace) wait(ctx context.Context, worked time.Duration) error {
+	for {
+		p.mu.Lock()
+		stop, share, slow, changed := p.stop, p.share, p.slow, p.changed
+		p.mu.Unlock()
+		if stop == "" {
+			if share >= 1 || worked == 0 {
+				return ctx.Err()
+			}
+			rest := min(time.Duration(float64(worked)*(1/share-1)), longestRest)
+			return p.pause(ctx, slow, rest)
+		}
+		began := time.Now()
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		}
+		p.charge(stop, time.Since(began))
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		worked = 0
+	}
+}
+
+// pause sleeps in the name of a reason.
+func (p *pace) pause(ctx context.Context, reason string, d time.Duration) error {
+	began := time.Now()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+	p.charge(reason, time.Since(began))
+	return ctx.Err()
+}
+
+func (p *pace) charge(reason string, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle[reason] += d
+}
+
+// factor shortens ranges while the system is busy: a shorter range holds its locks for less.
+func (p *pace) factor() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(p.share, 0.25)
+}
+
+func (p *pace) report() (reason string, idle map[string]time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.stop != "":
+		reason = p.stop + ": " + p.why
+	case p.share < 1:
+		reason = fmt.Sprintf("%s: %s (at %.0f%%)", p.slow, p.why, 100*p.share)
+	}
+	return reason, maps.Clone(p.idle)
+}

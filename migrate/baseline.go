@@ -1,0 +1,172 @@
+package migrate
+
+import (
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/replank/replank/ddl"
+	"github.com/replank/replank/history"
+	"github.com/replank/replank/internal/journal"
+	"github.com/replank/replank/internal/pg"
+	"github.com/replank/replank/plan"
+)
+
+// Baseline says that the database already has the migrations up to and including the one named: they are
+// written down as applied, and nothing is done. It returns how many were new to the journal.
+func (e *Engine) Baseline(ctx context.Context, ms []history.Migration, upTo string) (int, error) {
+	last := slices.IndexFunc(ms, func(m history.Migration) bool { return m.Name == upTo })
+	if last < 0 {
+		return 0, asRun("baseline", upTo, refuse(NotFound, "", "there is no migration %s in the folder", upTo))
+	}
+	n := 0
+	err := e.lead(ctx, func(ctx context.Context, x *executor) error {
+		known, err := e.latestRuns(ctx, x.j)
+		if err != nil {
+			return err
+		}
+		var add []journal.Migration
+		for i, m := range ms[:last+1] {
+			if _, there := known[m.Name]; !there {
+				add = append(add, journal.Migration{Name: m.Name, Checksum: m.Checksum, Position: int64(i), Baseline: true})
+			}
+		}
+		if n = len(add); n == 0 {
+			return nil
+		}
+		return x.mark(ctx, func(tx pgx.Tx) error { return x.lease.RecordMigrations(ctx, tx, add...) })
+	})
+	return n, asRun("baseline", upTo, err)
+}
+
+// ApplyDirect executes the pending files as they are written, as psql would, and writes them down: for empty,
+// CI and development databases. Nobody is spared, and there is nothing to complete or to revert.
+func (e *Engine) ApplyDirect(ctx context.Context, ms []history.Migration) (*Summary, error) {
+	if err := e.writable(); err != nil {
+		return nil, asOp("apply --direct", err)
+	}
+	j, err := e.openJournal(ctx)
+	if err != nil {
+		return nil, asOp("apply --direct", settle(ctx, err))
+	}
+	known, err := e.latestRuns(ctx, j)
+	if err != nil {
+		return nil, asOp("apply --direct", err)
+	}
+	p := compare(ms, known)
+	if err := p.Err(); err != nil {
+		return nil, asOp("apply --direct", err)
+	}
+	sum := new(Summary)
+	pending := p.Pending()
+	if len(pending) == 0 {
+		return sum, nil
+	}
+	// All of them are read before the first is executed.
+	files := make(map[string]*ddl.File, len(pending))
+	for _, f := range pending {
+		file, err := ddl.Parse(f.Path, f.migration.Text)
+		if err != nil {
+			return nil, &Error{Op: "apply --direct", Run: f.Name,
+				Err: &RefusedError{Code: Input, Reason: "it cannot be carried out", Err: err}}
+		}
+		files[f.Name] = file
+	}
+	err = e.lead(ctx, func(ctx context.Context, x *executor) error {
+		known, err := e.latestRuns(ctx, x.j)
+		if err != nil {
+			return err
+		}
+		if open := compare(ms, known); underway(open) {
+			return refuse(WrongState, "resume or revert it first", "a migration is under way")
+		}
+		for i, m := range ms {
+			if _, applied := known[m.Name]; applied {
+				continue
+			}
+			if err := x.direct(ctx, m, int64(i), files[m.Name]); err != nil {
+				return asRun("apply --direct", m.Name, err)
+			}
+			sum.Done = append(sum.Done, m.Name)
+			e.event(Event{Kind: EventState, Run: m.Name, State: Done, Text: "as written"})
+		}
+		return nil
+	})
+	return sum, asOp("apply --direct", err)
+}
+
+// directStep is the only step of a run that executes its file as written.
+const directStep = "01-direct"
+
+func isDirect(r *run) bool { return len(r.Plan.Steps) == 1 && r.Plan.Steps[0].ID == directStep }
+
+// direct executes one file: in one transaction with its journal entry where the file allows it. Otherwise
+// statement by statement, and a run in state expanding says meanwhile that its outcome is open.
+func (x *executor) direct(ctx context.Context, m history.Migration, position int64, file *ddl.File) error {
+	stepwise := slices.ContainsFunc(file.Statements, func(s ddl.Statement) bool {
+		return s.NoTx || len(s.Ops) > 0 && isTransaction(s.Ops[0])
+	})
+	if !stepwise {
+		// What the file sets goes with its session.
+		sess, err := x.lease.Session(ctx, 0)
+		if err != nil {
+			return err
+		}
+		defer sess.Close()
+		return sess.Tx(ctx, pg.TxOptions{Settings: sessionSettings(x.e.cfg.Owner)}, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, m.Text, pgx.QueryExecModeSimpleProtocol); err != nil {
+				return err
+			}
+			if err := x.asOurselves(ctx, tx); err != nil {
+				return err
+			}
+			return x.lease.RecordMigrations(ctx, tx, journal.Migration{Name: m.Name, Checksum: m.Checksum, Position: position})
+		})
+	}
+	irreversible := plan.Step{ID: directStep, Phase: plan.Expand, Kind: plan.Long, Title: "execute the file as written",
+		Irreversible: "it was executed as written, outside of a transaction"}
+	p := &plan.Plan{Format: plan.Format, Name: m.Name, File: m.Path, Checksum: m.Checksum, Steps: []plan.Step{irreversible}}
+	if err := x.create(ctx, p, position); err != nil {
+		return err
+	}
+	if err := x.advance(ctx, change{to: Expanding}); err != nil {
+		return err
+	}
+	if err := x.start(ctx, irreversible); err != nil {
+		return err
+	}
+	if err := x.executeApart(ctx, file); err != nil {
+		if aerr := x.advance(ctx, change{to: Failed, cause: err}); aerr != nil {
+			return aerr
+		}
+		return err
+	}
+	if err := x.mark(ctx, func(tx pgx.Tx) error { return x.setStep(ctx, tx, irreversible, journal.StepDone, "", nil) }); err != nil {
+		return err
+	}
+	x.remember(irreversible, journal.StepDone)
+	return x.finish(ctx)
+}
+
+func isTransaction(op ddl.Op) bool { _, is := op.(ddl.Transaction); return is }
+
+// executeApart runs the statements one by one on a session of their own, whose settings go with it.
+func (x *executor) executeApart(ctx context.Context, file *ddl.File) error {
+	sess, err := x.lease.Session(ctx, x.run.ID)
+	if err != nil {
+		return err
+	}
+	defer sess.Close()
+	if x.e.cfg.Owner != "" {
+		if _, err := sess.Exec(ctx, "SET ROLE "+pg.Ident(x.e.cfg.Owner)); err != nil {
+			return err
+		}
+	}
+	for _, st := range file.Statements {
+		if _, err := sess.Exec(ctx, st.SQL, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return &statementError{sql: st.SQL, err: err}
+		}
+	}
+	return nil
+}

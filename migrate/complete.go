@@ -1,0 +1,333 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/replank/replank/ddl"
+	"github.com/replank/replank/internal/journal"
+	"github.com/replank/replank/plan"
+)
+
+// CompleteOptions are what a person says when the old shape is to go.
+type CompleteOptions struct {
+	// NoOldReaders is the word that nobody reads the old shape any more. Without it a run whose completion
+	// destroys something is refused.
+	NoOldReaders bool
+	// Period is how long a run must have been ready. Default: no waiting period.
+	Period time.Duration
+}
+
+// Complete lets the old shape of a run go, or of all that are ready when name is empty, oldest first. Nothing
+// to do is no error. It returns the names of those that are done now.
+func (e *Engine) Complete(ctx context.Context, name string, opt CompleteOptions) ([]string, error) {
+	var done []string
+	err := e.lead(ctx, func(ctx context.Context, x *executor) error {
+		runs, err := e.unfinished(ctx, x.j)
+		if err != nil {
+			return err
+		}
+		if err := findable(ctx, x, name, runs); err != nil {
+			return err
+		}
+		for _, r := range runs {
+			if name != "" && r.Name != name {
+				continue
+			}
+			if r.State != Ready && r.State != Completing && !(r.State == Failed && x.contractBegun(r)) {
+				if name != "" {
+					return refuse(WrongState, "apply or resume brings it to ready", "%s is %s, not ready", r.Name, r.State)
+				}
+				continue
+			}
+			x.run = r
+			if err := x.complete(ctx, opt); err != nil {
+				return err
+			}
+			done = append(done, r.Name)
+		}
+		return nil
+	})
+	return done, asOp("complete", err)
+}
+
+// findable refuses a name that is neither unfinished nor done.
+func findable(ctx context.Context, x *executor, name string, runs []*run) error {
+	if name == "" || slices.ContainsFunc(runs, func(r *run) bool { return r.Name == name }) {
+		return nil
+	}
+	known, err := x.e.latestRuns(ctx, x.j)
+	if err != nil {
+		return err
+	}
+	if _, ok := known[name]; !ok {
+		return refuse(NotFound, "status lists them", "no migration %s was applied", name)
+	}
+	return nil
+}
+
+// contractBegun reports whether a part of the old shape has gone already.
+func (x *executor) contractBegun(r *run) bool {
+	for _, s := range r.Plan.Steps {
+		if s.Phase == plan.Contract && r.begun(s.ID) {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *executor) complete(ctx context.Context, opt CompleteOptions) error {
+	if x.run.State == Ready {
+		rec, err := x.mayComplete(ctx, opt)
+		if err != nil {
+			return asRun("complete", x.run.Name, err)
+		}
+		if err := x.advance(ctx, change{to: Completing, receipt: rec}); err != nil {
+			return err
+		}
+		x.run.Receipt = mustJSON(rec)
+	} else if x.run.State == Failed {
+		if err := x.advance(ctx, change{to: Completing}); err != nil {
+			return err
+		}
+	}
+	return x.contract(ctx)
+}
+
+// contract carries out the steps of complete. Until the first of them is committed the run can go back to
+// ready; after it there is only the way forward.
+func (x *executor) contract(ctx context.Context) error {
+	var steps []plan.Step
+	for _, s := range x.run.Plan.Steps {
+		if s.Phase == plan.Contract {
+			steps = append(steps, s)
+		}
+	}
+	err := x.steps(ctx, steps)
+	var failed *stepError
+	if !errors.As(err, &failed) {
+		if err == nil {
+			err = x.dropImages(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		return x.finish(ctx)
+	}
+	if err := x.fail(ctx, failed.step, failed.err); err != nil {
+		return err
+	}
+	back := Ready
+	for _, s := range steps {
+		if x.run.mayBeThere(s) {
+			back = Failed
+		}
+	}
+	out := &Error{Op: "complete", Run: x.run.Name, Step: failed.step.ID, Err: failed.err,
+		Hint: "remove the cause and complete again"}
+	if err := x.advance(ctx, change{to: back, cause: failed.err}); err != nil {
+		return errors.Join(err, out)
+	}
+	return out
+}
+
+// mayComplete is the gate before what cannot be taken back: it asks for the proof that must be in the journal
+// before the old shape goes, makes it, and returns the receipt that holds it.
+func (x *executor) mayComplete(ctx context.Context, opt CompleteOptions) (Receipt, error) {
+	if err := x.undrifted(ctx); err != nil {
+		return Receipt{}, err
+	}
+	rec, err := x.receipt(ctx)
+	if err != nil {
+		return rec, err
+	}
+	if err := x.oldReadersGone(ctx, opt, &rec); err != nil {
+		return rec, err
+	}
+	for _, s := range x.run.Plan.Steps {
+		if s.Phase != plan.Contract && !x.run.finished(s.ID) {
+			return rec, refuse(NoProof, "resume", "step %s is %s", s.ID, x.run.steps[s.ID].State)
+		}
+	}
+	rejected, err := x.j.Rejected(ctx, x.run.ID, 0)
+	if err != nil {
+		return rec, err
+	}
+	open := 0
+	for _, r := range rejected {
+		if !r.Waived {
+			open++
+		}
+	}
+	if open > 0 {
+		return rec, refuse(NoProof, "correct them and resume, or waive them",
+			"%d rows could not be changed (replank.rejected)", open)
+	}
+	rec.Proofs = nil
+	for _, s := range x.run.Plan.Steps {
+		if s.Kind != plan.Proof || s.Phase == plan.Contract {
+			continue
+		}
+		// The proof of back then does not speak for the rows written since.
+		if err := x.prove(ctx, s); err != nil {
+			var wrong *ProofError
+			if errors.As(err, &wrong) {
+				return rec, &RefusedError{Code: NoProof, Reason: "the proof fails", Err: wrong,
+					Advice: "resume repeats the step that should have seen to it, or revert"}
+			}
+			return rec, err
+		}
+		now, err := x.e.now(ctx)
+		if err != nil {
+			return rec, err
+		}
+		rec.Proofs = append(rec.Proofs, Proof{Step: s.ID, What: s.Title, At: now})
+	}
+	return rec, nil
+}
+
+// oldReadersGone asks for the waiting period, and for a person's word where something is destroyed.
+func (x *executor) oldReadersGone(ctx context.Context, opt CompleteOptions, rec *Receipt) error {
+	now, err := x.e.now(ctx)
+	if err != nil {
+		return err
+	}
+	var waited time.Duration
+	if rec.ReadySince != nil {
+		waited = now.Sub(*rec.ReadySince)
+	}
+	if waited < opt.Period {
+		return refuse(OldReaders, "", "%s has been ready for %s, and the waiting period is %s", x.run.Name,
+			waited.Round(time.Second), opt.Period)
+	}
+	var lost []string
+	for _, s := range x.run.Plan.Steps {
+		if s.Phase == plan.Contract && s.Destroys != "" {
+			lost = append(lost, s.Destroys)
+		}
+	}
+	if len(lost) > 0 && !opt.NoOldReaders {
+		r := refuse(OldReaders, "when no deployed code uses it any more: --yes-no-old-readers",
+			"complete destroys what old code may still use")
+		r.Items = lost
+		return r
+	}
+	rec.OldReaders = &NoReaders{Waited: waited.Seconds(), Asked: opt.Period.Seconds()}
+	if opt.NoOldReaders {
+		rec.OldReaders.SaidBy = x.e.requester()
+	}
+	return nil
+}
+
+// shape fingerprints what a plan touches, object by object, as it is now.
+func (e *Engine) shape(ctx context.Context, p *plan.Plan) (map[string]string, error) {
+	schema, err := e.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shape := map[string]string{}
+	for _, n := range relations(p.Touches) {
+		shape[n.String()] = schema.Hash([]ddl.Name{n})
+	}
+	return shape, nil
+}
+
+const acceptDrift = "drift"
+
+// undrifted refuses when what the plan touches is not as the run left it, or as it was planned for.
+func (x *executor) undrifted(ctx context.Context) error {
+	before := receiptOf(x.run).Shape
+	if slices.Contains(x.e.cfg.Accept, acceptDrift) {
+		return nil
+	}
+	if x.run.State == Planned {
+		schema, err := x.e.load(ctx)
+		if err != nil {
+			return err
+		}
+		var live []ddl.Name
+		for _, n := range relations(x.run.Plan.Touches) {
+			if schema.Relation(n) != nil {
+				live = append(live, n)
+			}
+		}
+		if schema.Hash(live) != x.run.Plan.SchemaHash {
+			return refuse(Drift, "apply again makes a new plan", "what %s touches has changed since it was planned", x.run.Name)
+		}
+		return nil
+	}
+	if before == nil {
+		return nil
+	}
+	now, err := x.e.shape(ctx, x.run.Plan)
+	if err != nil {
+		return err
+	}
+	var changed []string
+	for name, hash := range before {
+		if now[name] != hash {
+			changed = append(changed, name)
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	slices.Sort(changed)
+	r := refuse(Drift, "undo that change, or revert the migration and apply it again; --accept drift when it does no harm",
+		"somebody else changed what %s touches", x.run.Name)
+	r.Items = changed
+	return r
+}
+
+func asRun(op, run string, err error) error {
+	var e *Error
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+	return &Error{Op: op, Run: run, Err: err}
+}
+
+func missingConsents(p *plan.Plan, accepted []string) []Consent {
+	var out []Consent
+	for _, c := range p.Consents {
+		if !slices.Contains(accepted, c.Class) {
+			out = append(out, Consent{p.Name, c})
+		}
+	}
+	return out
+}
+
+// Waive accepts the rejected rows of a run as they are; then the run can go on.
+func (e *Engine) Waive(ctx context.Context, name string, ids ...int64) error {
+	j, err := e.openJournal(ctx)
+	if err != nil {
+		return asOp("waive", settle(ctx, err))
+	}
+	row, err := e.current(ctx, j, name)
+	if err == nil {
+		err = j.Waive(ctx, row.ID, e.requester(), ids...)
+	}
+	return asRun("waive", name, err)
+}
+
+// current is the unfinished run of a name.
+func (e *Engine) current(ctx context.Context, j *journal.Journal, name string) (journal.Run, error) {
+	rows, err := j.Runs(ctx, journal.RunFilter{Name: name, Kind: Machine.Kind, Unfinished: true})
+	if err != nil {
+		return journal.Run{}, err
+	}
+	if len(rows) == 0 {
+		return journal.Run{}, refuse(NotFound, "status lists them", "no run of %s is under way", orAny(name))
+	}
+	return rows[len(rows)-1], nil
+}
+
+func orAny(name string) string {
+	if name == "" {
+		return "any migration"
+	}
+	return fmt.Sprintf("migration %s", name)
+}

@@ -1,0 +1,164 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/replank/replank/internal/journal"
+	"github.com/replank/replank/internal/pg"
+	"github.com/replank/replank/plan"
+)
+
+// maxConcurrentTries is how often a statement outside of a transaction is tried when it lost a deadlock or left
+// debris without an error of its own.
+const maxConcurrentTries = 5
+
+// errNoEffect: the statement said yes, the probe says no.
+var errNoEffect = errors.New("the statement succeeded, but its effect is not there")
+
+// concurrently carries out a step that PostgreSQL refuses in a transaction. Only the probe says what happened:
+// before, because a crash may have hidden a success, and after, because success must be seen.
+func (x *executor) concurrently(ctx context.Context, s plan.Step) (ev evidence, err error) {
+	there, err := x.ask(ctx, s, s.Probe)
+	if err != nil {
+		return ev, err
+	}
+	if there {
+		ev.Found = !x.run.begun(s.ID)
+		return ev, x.markAfter(ctx, s, ev)
+	}
+	if err := x.start(ctx, s); err != nil {
+		return ev, err
+	}
+	x.point(s.Kind, "started")
+	first := time.Now()
+	for {
+		ev.Tries++
+		ev.Waited = time.Since(first).Seconds()
+		began := time.Now()
+		err := x.tryConcurrently(ctx, s)
+		if err == nil {
+			ev.Took = time.Since(began).Seconds()
+			return ev, x.markAfter(ctx, s, ev)
+		}
+		again := pg.Deadlock(err) || pg.LockNotAvailable(err) || errors.Is(err, errNoEffect)
+		if !again || ev.Tries >= maxConcurrentTries || ctx.Err() != nil {
+			return ev, err
+		}
+		x.event(EventNote, s, Event{Text: "trying again: " + err.Error()})
+		if err := sleep(ctx, 5*x.e.cfg.LockBudget); err != nil {
+			return ev, err
+		}
+	}
+}
+
+func (x *executor) tryConcurrently(ctx context.Context, s plan.Step) error {
+	if err := x.cleanUp(ctx, s); err != nil {
+		return err
+	}
+	for _, sql := range s.SQL {
+		if err := x.outside(ctx, s, sql); err != nil {
+			return err
+		}
+	}
+	x.point(s.Kind, "ran")
+	if s.Probe != "" {
+		there, err := x.ask(ctx, s, s.Probe)
+		if err != nil {
+			return err
+		}
+		if !there {
+			return errNoEffect
+		}
+	}
+	x.point(s.Kind, "probed")
+	return nil
+}
+
+// cleanUp removes what a failed attempt left.
+func (x *executor) cleanUp(ctx context.Context, s plan.Step) error {
+	debris, err := x.ask(ctx, s, s.CleanupIf)
+	if err != nil || !debris {
+		return err
+	}
+	for _, sql := range s.Cleanup {
+		if err := x.outside(ctx, s, sql); err != nil {
+			return fmt.Errorf("remove what a failed attempt left: %w", err)
+		}
+	}
+	return nil
+}
+
+// outside runs one statement outside of a transaction. It may run for as long as it works; only waiting for
+// others is bounded, by LockWait without a pause.
+func (x *executor) outside(ctx context.Context, s plan.Step, sql string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var waiting time.Duration // Progress.Since when the present wait began
+	var inWait bool
+	err := x.sess.Concurrently(ctx, sql, pg.ConcurrentlyOptions{
+		Settings: x.settings(s),
+		OnProgress: func(p pg.Progress) {
+			x.event(EventProgress, s, Event{Progress: &p})
+			if !p.Waiting {
+				inWait = false
+				return
+			}
+			if !inWait {
+				inWait, waiting = true, p.Since
+			}
+			since := p.Since - waiting
+			x.event(EventWaiting, s, Event{Waiting: &pg.Waiting{Since: since, Blockers: p.Blockers,
+				Note: "the statement waits for older transactions; nobody waits behind it"}})
+			if since >= x.e.cfg.LockWait {
+				cancel(&pg.LockWaitError{Waited: since, Tries: 1, Blockers: p.Blockers})
+			}
+		},
+	})
+	if err == nil {
+		return nil
+	}
+	var gaveUp *pg.LockWaitError
+	if errors.As(context.Cause(ctx), &gaveUp) {
+		return gaveUp
+	}
+	return &statementError{sql: sql, err: err}
+}
+
+// reverseConcurrently takes a step back with statements outside of transactions. They are idempotent
+// (DROP … IF EXISTS), so that after a crash all of them run again.
+func (x *executor) reverseConcurrently(ctx context.Context, s plan.Step) error {
+	x.point(plan.Concurrently, "begin")
+	for try := 1; ; try++ {
+		err := x.runOutside(ctx, s, s.Reverse)
+		if err == nil {
+			break
+		}
+		if !pg.Deadlock(err) && !pg.LockNotAvailable(err) || try == maxConcurrentTries {
+			return err
+		}
+		if err := sleep(ctx, 5*x.e.cfg.LockBudget); err != nil {
+			return err
+		}
+	}
+	x.point(plan.Concurrently, "ran")
+	if err := x.mark(ctx, func(tx pgx.Tx) error { return x.setStep(ctx, tx, s, journal.StepReversed, "", nil) }); err != nil {
+		return err
+	}
+	x.remember(s, journal.StepReversed)
+	x.point(plan.Concurrently, "marked")
+	return nil
+}
+
+func (x *executor) runOutside(ctx context.Context, s plan.Step, sql []string) error {
+	for _, q := range sql {
+		if err := x.outside(ctx, s, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package migrate
+
+import (
+	"github.com/replank/replank/ddl"
+	"github.com/replank/replank/plan"
+)
+
+// holding is what an earlier migration keeps for itself: it still holds its objects expanded, or it is itself
+// blocked and must come before whatever touches the same.
+type holding struct {
+	run     string
+	touches []plan.Object
+}
+
+// blockedBy finds the migrations among held that stand in the way of touches, in their order (RULES 26).
+func blockedBy(touches []plan.Object, held []holding) []string {
+	var names []string
+	for _, h := range held {
+		if overlap(touches, h.touches) {
+			names = append(names, h.run)
+		}
+	}
+	return names
+}
+
+// overlap reports whether two sets of objects have one in common. Columns do not keep files apart: two shapes
+// of one table at a time are enough. A schema holds everything in it.
+func overlap(a, b []plan.Object) bool {
+	in := make(map[ddl.Name]bool, len(a))
+	schemas := make(map[string]bool)
+	for _, o := range a {
+		if o.Kind == "schema" {
+			schemas[o.Name] = true
+			continue
+		}
+		in[ddl.Name{Schema: o.Schema, Name: o.Name}] = true
+	}
+	for _, o := range b {
+		if o.Kind == "schema" {
+			if schemas[o.Name] {
+				return true
+			}
+			for n := range in {
+				if n.Schema == o.Name {
+					return true
+				}
+			}
+			continue
+		}
+		if in[ddl.Name{Schema: o.Schema, Name: o.Name}] || schemas[o.Schema] {
+			return true
+		}
+	}
+	return false
+}
+
+// relations are the touched objects as names, each once.
+func relations(touches []plan.Object) []ddl.Name {
+	var names []ddl.Name
+	seen := map[ddl.Name]bool{}
+	for _, o := range touches {
+		n := ddl.Name{Schema: o.Schema, Name: o.Name}
+		if o.Kind != "schema" && !seen[n] {
+			seen[n] = true
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// holds reports whether a plan leaves something for complete: the old shape, or before-images of rows.
+func holds(p *plan.Plan) bool {
+	for _, s := range p.Steps {
+		if s.Phase == plan.Contract || keepsImages(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepsImages reports whether a step keeps before-images of the user's rows until complete.
+func keepsImages(s plan.Step) bool {
+	return s.Fill != nil && s.Fill.Undo && s.Fill.Kind != plan.Twin
+}

@@ -1,0 +1,254 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/replank/replank/internal/pgtest"
+	"github.com/replank/replank/plan"
+)
+
+// The crash tests run this test binary again as an executor, which kills itself at a failpoint.
+const (
+	childEnv = "REPLANK_TEST_CHILD" // the scenario
+	dsnEnv   = "REPLANK_TEST_DSN"
+	pointEnv = "REPLANK_TEST_POINT"
+)
+
+// scenarios are what a child does until it is killed.
+var scenarios = map[string]func(ctx context.Context, e *Engine) error{
+	"forward": func(ctx context.Context, e *Engine) error {
+		if _, err := e.Apply(ctx, crashPlans.history("1")); err != nil {
+			return err
+		}
+		_, err := e.Complete(ctx, "1", CompleteOptions{NoOldReaders: true})
+		return err
+	},
+	"back": func(ctx context.Context, e *Engine) error {
+		if _, err := e.Apply(ctx, crashPlans.history("1")); err != nil {
+			return err
+		}
+		_, err := e.Revert(ctx, "1")
+		return err
+	},
+	"done and back": func(ctx context.Context, e *Engine) error {
+		if _, err := e.Apply(ctx, crashPlans.history("column")); err != nil {
+			return err
+		}
+		_, err := e.Revert(ctx, "column")
+		return err
+	},
+	"failed": func(ctx context.Context, e *Engine) error {
+		_, err := e.Apply(ctx, crashPlans.history("stuck"))
+		if err == nil {
+			return errors.New("it went through")
+		}
+		_, err = e.Resume(ctx, "stuck")
+		return err
+	},
+}
+
+var crashPlans = library{
+	"1":      everything,
+	"column": addColumn("a"),
+	"stuck": func() *plan.Plan {
+		forever := note(plan.Expand, plan.Transaction, "forever")
+		forever.Reverse, forever.Irreversible = nil, "it cannot be"
+		return steps(forever, plan.Step{Phase: plan.Verify, Kind: plan.Proof, Title: "row 0 is there",
+			SQL: []string{"SELECT 1 - count(*) FROM t WHERE id = 0"}})()
+	},
+}
+
+func child(scenario string) int {
+	point := os.Getenv(pointEnv)
+	e, err := Open(context.Background(), Config{DSN: os.Getenv(dsnEnv), Failpoint: func(name string) {
+		if name == point {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}})
+	if err == nil {
+		e.compile = crashPlans.compile
+		err = scenarios[scenario](context.Background(), e)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// scenarioOf says in which scenario a failpoint is reached.
+func scenarioOf(point string) string {
+	switch {
+	case point == "done/leaving":
+		return "done and back"
+	case strings.HasPrefix(point, "failed/"):
+		return "failed"
+	case strings.HasPrefix(point, "revert"):
+		return "back"
+	}
+	return "forward"
+}
+
+// crash runs a scenario in a process of its own, which must die at the point.
+func crash(t *testing.T, dsn, scenario, point string) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(exe)
+	c.Env = append(os.Environ(), childEnv+"="+scenario, dsnEnv+"="+dsn, pointEnv+"="+point)
+	out, err := c.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Fatalf("failpoint %s was never hit in scenario %s: %v\n%s", point, scenario, err, out)
+	}
+}
+
+// TestCrashMatrix kills an executor at every failpoint there is. Whoever comes next must reach the same end,
+// forwards and backwards, with every effect there exactly once.
+func TestCrashMatrix(t *testing.T) {
+	points := Failpoints()
+	if testing.Short() {
+		points = slices.DeleteFunc(points, func(p string) bool { return !strings.HasPrefix(p, "filling/") })
+	}
+	template := site(t)
+	before := picture(t, template)
+	want := wholeWay(t, template)
+	for _, point := range points {
+		t.Run(strings.ReplaceAll(point, "/", ":"), func(t *testing.T) {
+			t.Parallel()
+			scenario := scenarioOf(point)
+			dsn := pgtest.DB(t, pgtest.From(template))
+			crash(t, dsn, scenario, point)
+			e := crashPlans.open(t, dsn)
+			switch scenario {
+			case "forward":
+				forward(t, e)
+				if d := cmp.Diff(want, picture(t, dsn)); d != "" {
+					t.Errorf("after resume and complete:\n%s", d)
+				}
+			case "back", "done and back":
+				backward(t, e)
+				if d := cmp.Diff(before, picture(t, dsn)); d != "" {
+					t.Errorf("after resume and revert:\n%s", d)
+				}
+			case "failed":
+				pgtest.Exec(t, dsn, "INSERT INTO t VALUES (0, 0)")
+				if _, err := e.Resume(ctx, "stuck"); err != nil {
+					t.Fatal(err)
+				}
+				if got := pgtest.Value[string](t, dsn, "SELECT string_agg(what, ',') FROM audit"); got != "forever" {
+					t.Errorf("audit %s", got)
+				}
+			}
+		})
+	}
+}
+
+// TestCrashThenRevert kills an executor on its way forward, and goes backward from there.
+func TestCrashThenRevert(t *testing.T) {
+	template := site(t)
+	before := picture(t, template)
+	for _, point := range Failpoints() {
+		state, _, _ := strings.Cut(point, "/")
+		last := strings.HasSuffix(point, "/before-commit") || strings.HasSuffix(point, "/ran")
+		if !slices.Contains([]string{"expanding", "filling", "verifying"}, state) || !last ||
+			testing.Short() && state != "filling" {
+			continue
+		}
+		t.Run(strings.ReplaceAll(point, "/", ":"), func(t *testing.T) {
+			t.Parallel()
+			dsn := pgtest.DB(t, pgtest.From(template))
+			crash(t, dsn, "forward", point)
+			backward(t, crashPlans.open(t, dsn))
+			if d := cmp.Diff(before, picture(t, dsn)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// wholeWay is the picture of an undisturbed apply and complete.
+func wholeWay(t *testing.T, template string) string {
+	t.Helper()
+	dsn := pgtest.DB(t, pgtest.From(template))
+	forward(t, crashPlans.open(t, dsn))
+	return picture(t, dsn)
+}
+
+// forward applies and completes, from wherever a run is.
+func forward(t *testing.T, e *Engine) {
+	t.Helper()
+	if _, err := e.Apply(ctx, crashPlans.history("1")); err != nil {
+		t.Fatalf("apply: %v", err)
+	}
+	if _, err := e.Complete(ctx, "1", CompleteOptions{NoOldReaders: true}); err != nil {
+		t.Fatalf("complete: %v", err)
+	}
+}
+
+// backward reverts what there is, from wherever it is.
+func backward(t *testing.T, e *Engine) {
+	t.Helper()
+	if _, err := e.Revert(ctx, ""); err != nil {
+		var r *RefusedError
+		if !errors.As(err, &r) || r.Code != NotFound {
+			t.Fatalf("revert: %v", err)
+		}
+	}
+	st, err := e.Status(ctx)
+	if err != nil || len(st.Runs) != 0 || st.Applied != 0 {
+		t.Fatalf("status after revert: %+v, %v", st, err)
+	}
+}
+
+// TestKilledAtAnyTime kills executors again and again, wherever they are, until one gets through.
+func TestKilledAtAnyTime(t *testing.T) {
+	dsn := site(t)
+	want := wholeWay(t, site(t))
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kills := 0
+	for limit := 50 * time.Millisecond; ; limit += 15 * time.Millisecond {
+		c := exec.Command(exe)
+		c.Env = append(os.Environ(), childEnv+"=forward", dsnEnv+"="+dsn)
+		var errs strings.Builder
+		c.Stderr = &errs
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		timer := time.AfterFunc(limit, func() { _ = c.Process.Kill() })
+		err := c.Wait()
+		timer.Stop()
+		if err == nil {
+			break
+		}
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			t.Fatalf("after %d kills: %v\n%s", kills, err, errs.String())
+		}
+		kills++
+	}
+	t.Logf("%d kills", kills)
+	if kills == 0 {
+		t.Error("nothing was ever killed")
+	}
+	if d := cmp.Diff(want, picture(t, dsn)); d != "" {
+		t.Error(d)
+	}
+}

@@ -1,0 +1,416 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/replank/replank/ddl"
+)
+
+// addColumn adds a column. PostgreSQL does it in an instant when the column has no default or one that it can
+// store once for all rows; everything else is taken apart: the bare column, a default for new rows, a fill for
+// old ones, constraints as they are added to existing columns.
+func (c *compiler) addColumn(op ddl.AddColumn, sql string) error {
+	r, err := c.relation(op.Table)
+	if err != nil {
+		return err
+	}
+	col := op.Column
+	if r.Column(col.Name) != nil {
+		if op.IfNotExists {
+			c.notice("exists", "column %s of %s exists already", qi(col.Name), r.Name)
+			return nil
+		}
+		return fmt.Errorf("column %s of relation %s already exists", qi(col.Name), r.Name)
+	}
+	c.touch("table", r.Name, col.Name)
+	c.noticeShape(r, "gains column "+qi(col.Name))
+	back := fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(col.Name))
+	if c.twins.split != nil && c.twins.split.adds(r.Name, col.Name) {
+		return nil // added by the split it belongs to
+	}
+	if fill, ok := c.directive("fill"); ok && col.NotNull && col.Default == "" {
+		return c.addFilled(r, op, fill)
+	}
+	if !c.big(r) || c.plain() {
+		return c.asIs(op, sql, back)
+	}
+	serial := serialTypes[col.Type.Name]
+	volatile := col.Default != "" && c.now.Volatile(col.Default)
+	if !volatile && serial == "" && col.Identity == 0 && len(col.Constraints) == 0 {
+		if col.NotNull && col.Default == "" && col.Generated == "" {
+			return c.refuse("not-null-without-default", "give the column a DEFAULT, or say how to fill old rows: `-- replank: fill EXPRESSION`",
+				"%s has rows, and a new column that is NOT NULL needs a value in each of them", r.Name)
+		}
+		return c.asIs(op, sql, back)
+	}
+	if col.Generated != "" && !col.Virtual {
+		return c.refuse("generated-stored", "use GENERATED … VIRTUAL (PostgreSQL 18), or an ordinary column with a trigger",
+			"PostgreSQL has no way to add a stored generated column without rewriting the table under ACCESS EXCLUSIVE")
+	}
+	return c.addTakenApart(r, op, volatile, serial)
+}
+
+// serialTypes are the pseudo-types that ADD COLUMN replaces by an integer with a sequence.
+var serialTypes = map[string]string{
+	"serial2": "smallint", "smallserial": "smallint",
+	"serial4": "integer", "serial": "integer",
+	"serial8": "bigint", "bigserial": "bigint",
+}
+
+// addTakenApart adds a column whose definition would rewrite or scan the table.
+func (c *compiler) addTakenApart(r *ddl.Relation, op ddl.AddColumn, volatile bool, serial string) error {
+	col := op.Column
+	typ := col.Type.SQL
+	def := col.Default
+	notNull := col.NotNull
+	add := Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("add column %s to %s", qi(col.Name), r.Name)}
+	var seq ddl.Name
+	switch {
+	case serial != "":
+		typ, notNull = serial, true
+		seq = ddl.Name{Schema: r.Name.Schema, Name: ddl.SequenceName(r.Name.Name, col.Name, c.taken(r.Name.Schema))}
+		add.SQL = append(add.SQL, fmt.Sprintf("CREATE SEQUENCE %s AS %s", seq, serial))
+		def = "nextval(" + ddl.QuoteLiteral(seq.String()) + "::regclass)"
+	case col.Identity != 0:
+		notNull = true
+		seq = ddl.Name{Schema: r.Name.Schema, Name: internalName(r.Name.Name + "_" + col.Name)}
+		add.SQL = append(add.SQL, fmt.Sprintf("CREATE SEQUENCE %s AS %s %s", seq, typ, col.IdentityOptions))
+		def = "nextval(" + ddl.QuoteLiteral(seq.String()) + "::regclass)"
+	}
+	bare := col
+	bare.Type.SQL, bare.Type.Name = typ, typ
+	late := volatile || seq != (ddl.Name{})
+	def1 := def
+	if late {
+		def1 = ""
+	}
+	add.SQL = append(add.SQL, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", r.Name, columnSQL(bare, def1, notNull && !late && def != "")))
+	back := []string{fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(col.Name))}
+	if late {
+		add.SQL = append(add.SQL, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", r.Name, qi(col.Name), def))
+	}
+	if serial != "" {
+		add.SQL = append(add.SQL, fmt.Sprintf("ALTER SEQUENCE %s OWNED BY %s.%s", seq, r.Name, qi(col.Name)))
+	} else if col.Identity != 0 {
+		back = append(back, "DROP SEQUENCE IF EXISTS "+seq.String())
+	}
+	if late {
+		g := c.guardNulls(r, col.Name, def, false)
+		add.SQL = append(add.SQL, g.create...)
+		add.Reverse = append(g.drop, back...)
+		c.step(add)
+		c.fill(r, FillSpec{Kind: Twin, Table: r.Name.String(), Set: []ddl.Assignment{{Column: col.Name, Expr: def}},
+			Guard: qi(col.Name) + " IS NULL", Quiet: true, Flag: FillFlag})
+		c.step(Step{Phase: Verify, Kind: Transaction, Title: "remove the fill trigger of " + r.Name.String(), SQL: g.drop, Reverse: g.create})
+	} else {
+		add.Reverse = back
+		c.step(add)
+	}
+	if notNull && late {
+		c.proveNotNull(r, col.Name, col.NotNullName, identitySQL(r, col, seq))
+	}
+	for _, k := range col.Constraints {
+		if err := c.constraint(r, op.Only, k, fmt.Sprintf("ALTER TABLE %s ADD %s", r.Name, constraintSQL(k))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// identitySQL turns a filled NOT NULL column, fed by our own sequence so far, into an identity column.
+func identitySQL(r *ddl.Relation, col ddl.Column, seq ddl.Name) []string {
+	if col.Identity == 0 {
+		return nil
+	}
+	always := "BY DEFAULT"
+	if col.Identity == 'a' {
+		always = "ALWAYS"
+	}
+	opts := ""
+	if col.IdentityOptions != "" {
+		opts = " (" + col.IdentityOptions + ")"
+	}
+	t, k := r.Name.String(), qi(col.Name)
+	return []string{
+		fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", t, k),
+		fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s ADD GENERATED %s AS IDENTITY%s", t, k, always, opts),
+		fmt.Sprintf("SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence(%s, %s)::regclass, last_value, is_called) FROM %s",
+			ddl.QuoteLiteral(t), ddl.QuoteLiteral(col.Name), seq),
+		"DROP SEQUENCE " + seq.String(),
+	}
+}
+
+// columnSQL renders the bare column: what ADD COLUMN does in an instant.
+func columnSQL(col ddl.Column, def string, notNull bool) string {
+	s := qi(col.Name) + " " + col.Type.SQL
+	if col.Storage != "" {
+		s += " STORAGE " + col.Storage
+	}
+	if col.Compression != "" {
+		s += " COMPRESSION " + col.Compression
+	}
+	if col.Collation != "" {
+		s += " COLLATE " + col.Collation
+	}
+	if def != "" {
+		s += " DEFAULT " + def
+	}
+	if notNull {
+		if col.NotNullName != "" {
+			s += " CONSTRAINT " + qi(col.NotNullName)
+		}
+		s += " NOT NULL"
+	}
+	return s
+}
+
+// addFilled adds a NOT NULL column that old rows and old writers get from an expression, until complete.
+func (c *compiler) addFilled(r *ddl.Relation, op ddl.AddColumn, fill string) error {
+	col := op.Column
+	g := c.guardNulls(r, col.Name, fill, true)
+	add := Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("add column %s to %s", qi(col.Name), r.Name),
+		SQL:     append([]string{fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", r.Name, columnSQL(col, "", false))}, g.create...),
+		Reverse: append(slices.Clone(g.drop), fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(col.Name)))}
+	c.step(add)
+	if err := c.fillNulls(r, col.Name, fill); err != nil {
+		return err
+	}
+	c.proveNotNull(r, col.Name, col.NotNullName, nil)
+	c.later(Step{Kind: Transaction, Title: "stop filling " + qi(col.Name), SQL: g.drop, Reverse: g.create})
+	for _, k := range col.Constraints {
+		if err := c.constraint(r, op.Only, k, fmt.Sprintf("ALTER TABLE %s ADD %s", r.Name, constraintSQL(k))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill waits for writers that do not know the sync trigger yet, then changes the rows.
+func (c *compiler) fill(r *ddl.Relation, spec FillSpec) {
+	rows, bytes := c.size(r)
+	c.step(Step{Phase: Fill, Kind: Quiesce, Title: "wait for transactions older than the trigger on " + r.Name.String()})
+	c.step(Step{Phase: Fill, Kind: Rows, Title: "fill " + r.Name.String(), Fill: &spec, Rows: rows, Bytes: bytes})
+}
+
+func (c *compiler) fillNulls(r *ddl.Relation, col, expr string) error {
+	c.fill(r, FillSpec{Kind: Twin, Table: r.Name.String(), Set: []ddl.Assignment{{Column: col, Expr: expr}},
+		Guard: qi(col) + " IS NULL", Quiet: true, Flag: FillFlag})
+	return nil
+}
+
+// proveNotNull makes a column NOT NULL without a scan under a strong lock: a CHECK that is validated beside
+// the application lets SET NOT NULL believe instead of look. then is done in the same transaction.
+func (c *compiler) proveNotNull(r *ddl.Relation, col, name string, then []string) {
+	t := r.Name.String()
+	check := qi(internalName(col + "_not_null"))
+	drop := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", t, check)
+	set := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", t, qi(col))
+	if name != "" && c.now.Version >= 180000 {
+		set = fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s", t, qi(name), qi(col))
+	}
+	c.checkNotNull(r, col)
+	c.step(Step{Phase: Verify, Kind: Transaction, Title: fmt.Sprintf("set %s of %s NOT NULL", qi(col), t),
+		// SET NOT NULL scans nothing: the validated CHECK in the next statement proves it.
+		SQL:     append([]string{set, drop}, then...),
+		Reverse: []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", t, qi(col))}})
+}
+
+// checkNotNull adds and validates the CHECK that proves a column NOT NULL.
+func (c *compiler) checkNotNull(r *ddl.Relation, col string) {
+	t := r.Name.String()
+	check := qi(internalName(col + "_not_null"))
+	rows, bytes := c.size(r)
+	c.step(Step{Phase: Verify, Kind: Transaction, Title: fmt.Sprintf("refuse new NULLs in %s of %s", qi(col), t),
+		SQL:     []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", t, check, qi(col))},
+		Reverse: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", t, check)}})
+	c.step(Step{Phase: Verify, Kind: Validate, Title: fmt.Sprintf("prove that %s of %s has no NULL", qi(col), t),
+		SQL: []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", t, check)}, Rows: rows, Bytes: bytes})
+}
+
+func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
+	r, col, err := c.column(op.Table, op.Column)
+	if err != nil {
+		return err
+	}
+	c.touch("table", r.Name, op.Column)
+	if col.NotNull {
+		c.notice("exists", "%s of %s is NOT NULL already", qi(op.Column), r.Name)
+		return nil
+	}
+	back := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(op.Column))
+	phys := c.physical(r.Name, op.Column)
+	if fill, ok := c.directive("fill"); ok && phys == op.Column {
+		g := c.guardNulls(r, op.Column, fill, true)
+		c.step(Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("fill NULLs of old writers in %s of %s", qi(op.Column), r.Name),
+			SQL: g.create, Reverse: g.drop})
+		if err := c.fillNulls(r, op.Column, fill); err != nil {
+			return err
+		}
+		c.proveNotNull(r, op.Column, "", nil)
+		// Old code may go on writing NULL: a BEFORE trigger runs before NOT NULL is checked.
+		c.later(Step{Kind: Transaction, Title: "stop filling " + qi(op.Column), SQL: g.drop, Reverse: g.create})
+		return nil
+	}
+	c.notice("old-writers", "code that writes NULL into %s of %s fails from the moment this is applied", qi(op.Column), r.Name)
+	if phys != op.Column {
+		c.checkNotNull(r, phys)
+		c.later(Step{Kind: Transaction, Title: "set NOT NULL", SQL: []string{
+			sql, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(internalName(phys+"_not_null")))}})
+		return nil
+	}
+	if !c.big(r) || c.plain() {
+		return c.asIs(op, sql, back)
+	}
+	c.proveNotNull(r, op.Column, "", nil)
+	return nil
+}
+
+// dropNotNull lets new code write NULL. The way back needs every row to have a value again.
+func (c *compiler) dropNotNull(op ddl.DropNotNull, sql string) error {
+	r, col, err := c.column(op.Table, op.Column)
+	if err != nil {
+		return err
+	}
+	c.touch("table", r.Name, op.Column)
+	if !col.NotNull {
+		return nil
+	}
+	c.notice("old-readers", "old code may read NULL from %s of %s", qi(op.Column), r.Name)
+	st := Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}}
+	c.backToNotNull(r, op.Column, &st)
+	c.step(st)
+	return nil
+}
+
+// backToNotNull writes the way back of a lost NOT NULL: long, but never under a strong lock. It fails, and the
+// revert with it, while a row has a NULL and the user gave no expression for it (RULES 9).
+func (c *compiler) backToNotNull(r *ddl.Relation, col string, st *Step) {
+	t := r.Name.String()
+	check := qi(internalName(col + "_not_null"))
+	st.ReverseConcurrently = true
+	fill, ok := c.directive("fill")
+	if !ok {
+		fill, ok = c.directive("inverse")
+	}
+	if ok {
+		st.Reverse = append(st.Reverse, fmt.Sprintf("UPDATE %s SET %s = %s WHERE %s IS NULL", t, qi(col), fill, qi(col)))
+	} else {
+		c.notice("revert-null", "revert is refused while a row of %s has a NULL in %s; `-- replank: fill EXPRESSION` would give those rows a value", t, qi(col))
+	}
+	st.Reverse = append(st.Reverse,
+		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", t, check),
+		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", t, check, qi(col)),
+		fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", t, check),
+		fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", t, qi(col)),
+		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", t, check))
+}
+
+func (c *compiler) setDefault(op ddl.SetDefault, sql string) error {
+	r, col, err := c.column(op.Table, op.Column)
+	if err != nil {
+		return err
+	}
+	if r.Kind == 'v' {
+		return c.asIs(op, sql, defaultSQL(r, col))
+	}
+	if c.physical(r.Name, op.Column) != op.Column {
+		c.touch("table", r.Name, op.Column)
+		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
+		return nil
+	}
+	return c.asIs(op, sql, defaultSQL(r, col))
+}
+
+// defaultSQL restores the default a column has now.
+func defaultSQL(r *ddl.Relation, col *ddl.RelColumn) string {
+	if col.Default == "" || col.Generated != 0 {
+		return fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", r.Name, qi(col.Name))
+	}
+	return fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", r.Name, qi(col.Name), col.Default)
+}
+
+// addIdentity needs the column to be NOT NULL, which PostgreSQL checks itself; then it is instant.
+func (c *compiler) addIdentity(op ddl.AddIdentity, sql string) error {
+	r, err := c.relation(op.Table)
+	if err != nil {
+		return err
+	}
+	return c.asIs(op, sql, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP IDENTITY", r.Name, qi(op.Column)))
+}
+
+// dropColumn keeps the column until complete. New code does not know it, so it must not be required of it.
+func (c *compiler) dropColumn(op ddl.DropColumn, sql string) error {
+	r, err := c.relation(op.Table)
+	if err != nil {
+		return err
+	}
+	col := r.Column(op.Column)
+	if col == nil {
+		if op.IfExists {
+			return nil
+		}
+		return fmt.Errorf("column %s of relation %s does not exist", qi(op.Column), r.Name)
+	}
+	c.touch("table", r.Name, op.Column)
+	if c.fresh[r.Name] {
+		return c.asIs(op, sql, "")
+	}
+	if !op.Cascade {
+		for _, d := range r.Dependents {
+			if d.Column == op.Column && blocksDrop[d.Kind] {
+				return fmt.Errorf("cannot drop column %s of %s because %s depends on it; drop that first, or write CASCADE", qi(op.Column), r.Name, d.Text)
+			}
+		}
+	}
+	pk := r.PrimaryKey()
+	required := col.NotNull && col.Default == "" && col.Identity == 0 && col.Generated == 0
+	switch {
+	case required && pk != nil && slices.Contains(pk.Columns, op.Column):
+		c.notice("new-writers", "new code must go on writing %s of %s until complete: it is part of the primary key", qi(op.Column), r.Name)
+	case required && r.Kind != 'v':
+		st := Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("let new code leave out %s of %s", qi(op.Column), r.Name),
+			SQL: []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(op.Column))}}
+		c.backToNotNull(r, op.Column, &st)
+		c.step(st)
+	}
+	c.hold(r.Name).gone[op.Column] = true
+	c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
+		Destroys:     fmt.Sprintf("column %s of %s with its values", qi(op.Column), r.Name),
+		Irreversible: "the values of the column are gone"})
+	return nil
+}
+
+// blocksDrop are the kinds of dependents that make DROP COLUMN … RESTRICT fail. Indexes, constraints,
+// statistics and the column's own default go with it.
+var blocksDrop = map[string]bool{
+	"view": true, "materialized view": true, "rule": true, "function": true, "policy": true, "trigger": true,
+	"generated column": true, "publication": true,
+}
+
+// noticeShape says what server-prepared SELECT * statements will see (RULES 17).
+func (c *compiler) noticeShape(r *ddl.Relation, what string) {
+	if !c.fresh[r.Name] {
+		c.notice("cached-plan", "%s %s: server-prepared SELECT * on it fails once per connection with \"cached plan must not change result type\"", r.Name, what)
+	}
+}
+
+// hold gives what a table keeps for complete.
+func (c *compiler) hold(n ddl.Name) *held {
+	h := c.held[n]
+	if h == nil {
+		h = &held{columns: map[string]string{}, gone: map[string]bool{}}
+		c.held[n] = h
+	}
+	return h
+}
+
+// physical gives the column that will be col after complete; col itself when nothing is held.
+func (c *compiler) physical(n ddl.Name, col string) string {
+	if h := c.held[n]; h != nil {
+		if p, ok := h.columns[col]; ok {
+			return p
+		}
+	}
+	return col
+}

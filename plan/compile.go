@@ -1,0 +1,396 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/replank/replank/ddl"
+)
+
+// Options are the decisions that are not in the file.
+type Options struct {
+	Name     string // name of the migration
+	Checksum string // SHA-256 of the file, hex
+	// Tables with fewer rows and fewer bytes than these are changed by the plain statement under lock
+	// discipline (RULES 29). Defaults 10,000 rows and 16 MB; negative values make every table big.
+	BigRows  int64
+	BigBytes int64
+	// VersionSchema names the schema of views that shows the new shape; empty = none.
+	VersionSchema string
+}
+
+// FillFlag is the run-time parameter that is "on" in the transactions of a fill, so that sync triggers let
+// its rows pass.
+const FillFlag = "replank.filling"
+
+// Compile makes the plan of one migration for the database that s describes. s itself is not changed; what it
+// looks like afterwards is the caller's to compute with s.Apply.
+func Compile(s *ddl.Schema, f *ddl.File, opt Options) (*Plan, error) {
+	if opt.BigRows == 0 {
+		opt.BigRows = 10_000
+	}
+	if opt.BigBytes == 0 {
+		opt.BigBytes = 16 << 20
+	}
+	c := &compiler{
+		opt:     opt,
+		now:     s.Clone(),
+		live:    s.Clone(),
+		start:   s,
+		fresh:   map[ddl.Name]bool{},
+		held:    map[ddl.Name]*held{},
+		dropped: map[string]bool{},
+		twins:   &twinSet{done: map[ddl.Name][]string{}},
+		plan: &Plan{
+			Format:   Format,
+			Name:     opt.Name,
+			File:     f.Name,
+			Checksum: opt.Checksum,
+			Server:   s.Version,
+			Settings: []Setting{
+				{"search_path", searchPath(s.SearchPath)},
+				{"TimeZone", s.TimeZone},
+			},
+		},
+	}
+	if err := c.recognise(f.Statements); err != nil {
+		return nil, err
+	}
+	if err := c.file(f); err != nil {
+		return nil, err
+	}
+	return c.finish()
+}
+
+// compiler walks the statements of one file.
+type compiler struct {
+	opt   Options
+	start *ddl.Schema // before the file
+	now   *ddl.Schema // what psql -f would have made of it so far
+	live  *ddl.Schema // what really stands there after the steps so far
+	plan  *Plan
+
+	stmt     ddl.Statement
+	settings []Setting // of the file, in force at stmt
+	inTx     bool      // between BEGIN and COMMIT of the file
+
+	steps    []Step
+	contract []Step
+
+	fresh map[ddl.Name]bool  // relations made by this file: nobody reads them yet
+	held  map[ddl.Name]*held // tables that keep an old and a new shape until complete
+	// dropped are names whose object goes at complete; what the file creates under them must wait for that.
+	dropped map[string]bool
+	twins   *twinSet
+}
+
+// held is what a table of this file keeps for complete.
+type held struct {
+	renamedTo string            // RENAME TO
+	columns   map[string]string // new name of a column → the physical column that will carry it after complete
+	gone      map[string]bool   // columns that go at complete
+}
+
+// file compiles every statement.
+func (c *compiler) file(f *ddl.File) error {
+	for _, st := range f.Statements {
+		c.stmt = st
+		if err := c.statement(); err != nil {
+			return c.at(err)
+		}
+		if err := c.now.Apply(st); err != nil {
+			return c.at(err)
+		}
+	}
+	if err := c.flushTypes(); err != nil {
+		return c.at(err)
+	}
+	return nil
+}
+
+// at adds the position of the statement to an error that has none.
+func (c *compiler) at(err error) error {
+	var r *Refusal
+	if errors.As(err, &r) {
+		if r.Pos == (ddl.Pos{}) {
+			r.Pos = c.stmt.Pos
+		}
+		return err
+	}
+	var se *ddl.SyntaxError
+	if errors.As(err, &se) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", c.stmt.Pos, err)
+}
+
+func (c *compiler) refuse(code, hint, reason string, args ...any) error {
+	return &Refusal{Code: code, Pos: c.stmt.Pos, Reason: fmt.Sprintf(reason, args...), Hint: hint}
+}
+
+func (c *compiler) notice(code, text string, args ...any) {
+	n := Notice{Code: code, Text: fmt.Sprintf(text, args...), Source: c.stmt.Pos}
+	if !slices.Contains(c.plan.Notices, n) {
+		c.plan.Notices = append(c.plan.Notices, n)
+	}
+}
+
+func (c *compiler) consent(class, reason string, args ...any) {
+	n := Consent{Class: class, Reason: fmt.Sprintf(reason, args...), Source: c.stmt.Pos}
+	if !slices.Contains(c.plan.Consents, n) {
+		c.plan.Consents = append(c.plan.Consents, n)
+	}
+}
+
+// touch records an object of this plan.
+func (c *compiler) touch(kind string, n ddl.Name, column string) {
+	o := Object{Kind: kind, Schema: n.Schema, Name: n.Name, Column: column}
+	if !slices.Contains(c.plan.Touches, o) {
+		c.plan.Touches = append(c.plan.Touches, o)
+	}
+}
+
+// relation finds a relation the file names, or says what is wrong.
+func (c *compiler) relation(n ddl.Name) (*ddl.Relation, error) {
+	if r := c.now.Relation(n); r != nil {
+		return r, nil
+	}
+	return nil, fmt.Errorf("relation %s does not exist", n)
+}
+
+// column finds a column of a relation the file names.
+func (c *compiler) column(n ddl.Name, col string) (*ddl.Relation, *ddl.RelColumn, error) {
+	r, err := c.relation(n)
+	if err != nil {
+		return nil, nil, err
+	}
+	if k := r.Column(col); k != nil {
+		return r, k, nil
+	}
+	return nil, nil, fmt.Errorf("column %s of relation %s does not exist", ddl.QuoteIdent(col), r.Name)
+}
+
+// big reports whether work proportional to the table must not happen under a strong lock.
+func (c *compiler) big(r *ddl.Relation) bool {
+	if c.fresh[r.Name] {
+		return false
+	}
+	rows, bytes := c.size(r)
+	return rows < 0 || rows >= c.opt.BigRows || bytes >= c.opt.BigBytes
+}
+
+// size is the estimate of a relation and all its partitions.
+func (c *compiler) size(r *ddl.Relation) (rows, bytes int64) {
+	rows, bytes = r.Rows, r.Bytes
+	if len(r.Children) > 0 && r.Kind == 'p' {
+		rows = 0
+	}
+	for _, n := range r.Children {
+		ch := c.now.Relation(n)
+		if ch == nil {
+			continue
+		}
+		cr, cb := c.size(ch)
+		bytes += cb
+		if cr < 0 || rows < 0 {
+			rows = -1
+		} else {
+			rows += cr
+		}
+	}
+	return rows, bytes
+}
+
+// leaves are the relations below r that hold rows, r itself when it is not partitioned.
+func (c *compiler) leaves(r *ddl.Relation) []*ddl.Relation {
+	if r.Kind != 'p' {
+		return []*ddl.Relation{r}
+	}
+	var out []*ddl.Relation
+	for _, n := range r.Children {
+		if ch := c.now.Relation(n); ch != nil {
+			out = append(out, c.leaves(ch)...)
+		}
+	}
+	return out
+}
+
+// family is r and everything below it: partitions of every level, inheritance children.
+func (c *compiler) family(r *ddl.Relation) []*ddl.Relation {
+	out := []*ddl.Relation{r}
+	for _, n := range r.Children {
+		if ch := c.now.Relation(n); ch != nil {
+			out = append(out, c.family(ch)...)
+		}
+	}
+	return out
+}
+
+// step appends a step of apply.
+func (c *compiler) step(st Step) *Step {
+	st.Source = c.stmt.Pos
+	st.Settings = append(slices.Clone(c.settings), st.Settings...)
+	c.measure(&st)
+	c.steps = append(c.steps, st)
+	return &c.steps[len(c.steps)-1]
+}
+
+// later appends a step of complete. Neighbours that are transactions become one, so that nobody sees the
+// moment between DROP VIEW and CREATE VIEW.
+func (c *compiler) later(st Step) {
+	st.Phase = Contract
+	st.Source = c.stmt.Pos
+	st.Settings = append(slices.Clone(c.settings), st.Settings...)
+	if n := len(c.contract); n > 0 && st.Kind == Transaction && st.Fill == nil {
+		last := &c.contract[n-1]
+		if last.Kind == Transaction && slices.Equal(last.Settings, st.Settings) {
+			last.SQL = append(last.SQL, st.SQL...)
+			last.Title += "; " + st.Title
+			last.Destroys = join(last.Destroys, st.Destroys)
+			last.Irreversible = join(last.Irreversible, st.Irreversible)
+			if len(st.Reverse) > 0 {
+				last.Reverse = append(slices.Clone(st.Reverse), last.Reverse...)
+			}
+			return
+		}
+	}
+	c.contract = append(c.contract, st)
+}
+
+func join(a, b string) string {
+	switch {
+	case a == "":
+		return b
+	case b == "":
+		return a
+	}
+	return a + "; " + b
+}
+
+// measure fills in what the server will lock, rewrite and read, and moves the live schema forward.
+func (c *compiler) measure(st *Step) {
+	var eff effects
+	for _, sql := range st.SQL {
+		if st.Kind == Proof {
+			break
+		}
+		eff.add(c.live, sql)
+	}
+	eff.fill(st)
+	var rev effects
+	if len(st.Reverse) > 0 {
+		s := c.live.Clone()
+		for _, sql := range st.Reverse {
+			rev.add(s, sql)
+		}
+	}
+	st.ReverseLocks = rev.locks()
+	if st.Kind == Rows && st.Fill != nil {
+		st.Locks = append(st.Locks, Lock{Relation: st.Fill.Table, Mode: "ROW EXCLUSIVE"})
+	}
+}
+
+// finish orders, numbers and checks the steps.
+func (c *compiler) finish() (*Plan, error) {
+	for i := range c.contract {
+		c.measure(&c.contract[i])
+	}
+	c.plan.Steps = append(c.steps, c.contract...)
+	for i := range c.plan.Steps {
+		st := &c.plan.Steps[i]
+		st.ID = fmt.Sprintf("%02d-%s", i+1, st.Phase)
+	}
+	c.plan.SchemaHash = c.start.Hash(c.touchedRelations())
+	return c.plan, nil
+}
+
+func (c *compiler) touchedRelations() []ddl.Name {
+	var out []ddl.Name
+	for _, o := range c.plan.Touches {
+		n := ddl.Name{Schema: o.Schema, Name: o.Name}
+		if c.start.Relation(n) != nil && !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// effects collects what several statements do together.
+type effects struct {
+	mode    map[ddl.Name]ddl.LockMode
+	order   []ddl.Name
+	rewrite []ddl.Name
+	scan    []ddl.Name
+	reindex []ddl.Name
+}
+
+// add measures one statement on s and applies it there. A statement of ours that does not parse is a bug of
+// ours; it shows as an unknown effect in the plan, and the equivalence tests execute every one of them.
+func (e *effects) add(s *ddl.Schema, sql string) {
+	f, err := ddl.Parse("", sql)
+	if err != nil {
+		return
+	}
+	for _, st := range f.Statements {
+		eff := ddl.Effects(s, st)
+		for _, l := range eff.Locks {
+			if e.mode == nil {
+				e.mode = map[ddl.Name]ddl.LockMode{}
+			}
+			if m, ok := e.mode[l.Relation]; !ok {
+				e.order = append(e.order, l.Relation)
+				e.mode[l.Relation] = l.Mode
+			} else if l.Mode > m {
+				e.mode[l.Relation] = l.Mode
+			}
+		}
+		e.rewrite = union(e.rewrite, eff.Rewrites)
+		e.scan = union(e.scan, eff.Scans)
+		e.reindex = union(e.reindex, eff.Reindexes)
+		_ = s.Apply(st) // what Apply cannot follow, psql said no to already or the executor will
+	}
+}
+
+func union(to, add []ddl.Name) []ddl.Name {
+	for _, n := range add {
+		if !slices.Contains(to, n) {
+			to = append(to, n)
+		}
+	}
+	return to
+}
+
+func texts(names []ddl.Name) []string {
+	var out []string
+	for _, n := range names {
+		out = append(out, n.String())
+	}
+	return out
+}
+
+func (e *effects) locks() []Lock {
+	var out []Lock
+	for _, n := range e.order {
+		out = append(out, Lock{Relation: n.String(), Mode: e.mode[n].String()})
+	}
+	return out
+}
+
+func (e *effects) fill(st *Step) {
+	st.Locks = append(st.Locks, e.locks()...)
+	st.Rewrites, st.Scans, st.Reindex = texts(e.rewrite), texts(e.scan), texts(e.reindex)
+}
+
+// searchPath renders a search_path for set_config.
+func searchPath(path []string) string {
+	if len(path) == 0 {
+		return `""`
+	}
+	q := make([]string, len(path))
+	for i, s := range path {
+		q[i] = ddl.QuoteIdent(s)
+	}
+	return strings.Join(q, ", ")
+}

@@ -1,0 +1,393 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/replank/replank/ddl"
+)
+
+func (c *compiler) addConstraint(op ddl.AddConstraint, sql string) error {
+	r, err := c.relation(op.Table)
+	if err != nil {
+		return err
+	}
+	return c.constraint(r, op.Only, op.Constraint, sql)
+}
+
+// constraint adds a constraint to an existing table. sql is the user's statement for it.
+func (c *compiler) constraint(r *ddl.Relation, only bool, k ddl.Constraint, sql string) error {
+	name := c.constraintName(r, k)
+	if r.Constraint(name) != nil && !c.dropped[constraintKey(r, name)] {
+		return fmt.Errorf("constraint %s of relation %s already exists", qi(name), r.Name)
+	}
+	c.touch("table", r.Name, "")
+	for _, col := range k.Columns {
+		c.touch("table", r.Name, col)
+	}
+	back := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(name))
+	if h := c.held[r.Name]; h != nil && len(h.columns)+len(h.gone) > 0 {
+		k = c.physicalConstraint(r, k)
+	}
+	if c.fresh[r.Name] || c.plain() {
+		return c.asIs(nil, sql, back)
+	}
+	if k.Kind != ddl.PrimaryKey && k.Kind != ddl.Unique && !k.NotValid {
+		c.notice("old-writers", "code that writes rows against constraint %s of %s fails from the moment this is applied", qi(name), r.Name)
+	}
+	if !c.big(r) && c.unheld(r) {
+		return c.asIs(nil, sql, back)
+	}
+	switch k.Kind {
+	case ddl.Check:
+		c.addThenValidate(r, name, k.NotValid, checkSQL(r, only, name, k), back)
+	case ddl.ForeignKey:
+		return c.foreignKey(r, name, k, back)
+	case ddl.Unique, ddl.PrimaryKey:
+		return c.uniqueConstraint(r, name, k, back)
+	case ddl.NotNull:
+		if c.now.Version >= 180000 && k.Name != "" {
+			c.addThenValidate(r, name, k.NotValid, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s NOT VALID", r.Name, qi(name), qi(k.Columns[0])), back)
+			return nil
+		}
+		c.proveNotNull(r, k.Columns[0], k.Name, nil)
+	default:
+		return c.refuse("exclusion-constraint", "use a unique index on an expression, or `-- replank: plain` in a quiet hour",
+			"PostgreSQL builds the index of an exclusion constraint under SHARE and ACCESS EXCLUSIVE: it has neither CONCURRENTLY, USING INDEX nor NOT VALID for it")
+	}
+	return nil
+}
+
+// unheld reports whether the table keeps no second shape in this file.
+func (c *compiler) unheld(r *ddl.Relation) bool {
+	h := c.held[r.Name]
+	return h == nil || len(h.columns)+len(h.gone) == 0 && h.renamedTo == ""
+}
+
+// physicalConstraint says the constraint over the columns that survive complete.
+func (c *compiler) physicalConstraint(r *ddl.Relation, k ddl.Constraint) ddl.Constraint {
+	h := c.held[r.Name]
+	k.Columns = c.physicals(r, k.Columns)
+	k.Include = c.physicals(r, k.Include)
+	if k.Expr != "" {
+		if e, err := ddl.RenameColumns(k.Expr, h.columns); err == nil {
+			k.Expr = e
+		}
+	}
+	return k
+}
+
+func (c *compiler) physicals(r *ddl.Relation, cols []string) []string {
+	out := slices.Clone(cols)
+	for i := range out {
+		out[i] = c.physical(r.Name, out[i])
+	}
+	return out
+}
+
+func checkSQL(r *ddl.Relation, only bool, name string, k ddl.Constraint) string {
+	s := "ALTER TABLE "
+	if only {
+		s += "ONLY "
+	}
+	s += fmt.Sprintf("%s ADD CONSTRAINT %s CHECK (%s)", r.Name, qi(name), k.Expr)
+	if k.NoInherit {
+		s += " NO INHERIT"
+	}
+	if k.NotEnforced {
+		return s + " NOT ENFORCED"
+	}
+	return s + " NOT VALID"
+}
+
+// constraintSQL renders a constraint behind ADD.
+func constraintSQL(k ddl.Constraint) string {
+	s := k.Body
+	if k.Name != "" {
+		s = "CONSTRAINT " + qi(k.Name) + " " + s
+	}
+	if k.NotValid {
+		s += " NOT VALID"
+	}
+	return s
+}
+
+// addThenValidate adds a constraint that only new rows must meet, then proves it for the old ones under a
+// lock that lets readers and writers pass.
+func (c *compiler) addThenValidate(r *ddl.Relation, name string, only bool, add, back string) {
+	c.step(Step{Phase: Verify, Kind: Transaction, Title: fmt.Sprintf("add constraint %s to %s for new rows", qi(name), r.Name),
+		SQL: []string{add}, Reverse: []string{back}})
+	if only || strings.HasSuffix(add, "NOT ENFORCED") {
+		return
+	}
+	c.validate(r, name)
+}
+
+func (c *compiler) validate(r *ddl.Relation, name string) {
+	rows, bytes := c.size(r)
+	c.step(Step{Phase: Verify, Kind: Validate, Title: fmt.Sprintf("validate constraint %s of %s", qi(name), r.Name),
+		SQL:  []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", r.Name, qi(name))},
+		Rows: rows, Bytes: bytes})
+}
+
+// foreignKey adds a foreign key. Before 18 PostgreSQL knows no NOT VALID for one on a partitioned table; there
+// every partition gets its own, and the parent's adopts them without looking at a row.
+func (c *compiler) foreignKey(r *ddl.Relation, name string, k ddl.Constraint, back string) error {
+	ref := c.now.Relation(k.RefTable)
+	if ref == nil {
+		return fmt.Errorf("relation %s does not exist", k.RefTable)
+	}
+	c.touch("table", ref.Name, "")
+	body := c.foreignKeyBody(r, ref, k)
+	if r.Kind != 'p' || c.now.Version >= 180000 {
+		c.addThenValidate(r, name, k.NotValid, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", r.Name, qi(name), body), back)
+		return nil
+	}
+	if ref.Kind == 'p' && ref.Name == r.Name {
+		return c.refuse("partitioned-self-reference", "upgrade to PostgreSQL 18, or `-- replank: plain` in a quiet hour",
+			"before PostgreSQL 18 a foreign key of a partitioned table cannot be NOT VALID")
+	}
+	for _, leaf := range c.leaves(r) {
+		b := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", leaf.Name, qi(name))
+		c.addThenValidate(leaf, name, false, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", leaf.Name, qi(name), body), b)
+	}
+	// The parent's constraint finds a valid equal one in every partition and adopts it without a scan.
+	c.step(Step{Phase: Verify, Kind: Transaction, Title: fmt.Sprintf("add foreign key %s to %s", qi(name), r.Name),
+		SQL: []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.Name, qi(name), body)}, Reverse: []string{back}})
+	return nil
+}
+
+// foreignKeyBody is the definition with qualified names and physical columns.
+func (c *compiler) foreignKeyBody(r, ref *ddl.Relation, k ddl.Constraint) string {
+	cols, refCols := map[string]string{}, map[string]string{}
+	if h := c.held[r.Name]; h != nil {
+		cols = h.columns
+	}
+	if h := c.held[ref.Name]; h != nil {
+		refCols = h.columns
+	}
+	name := ref.Name
+	if body, err := ddl.RenameConstraintDef(k.Body, cols, &name, refCols); err == nil {
+		return body
+	}
+	return k.Body
+}
+
+// uniqueConstraint builds the index beside the application and adopts it in an instant.
+func (c *compiler) uniqueConstraint(r *ddl.Relation, name string, k ddl.Constraint, back string) error {
+	if k.UsingIndex != "" {
+		return c.usingIndex(r, k, back)
+	}
+	word := "UNIQUE"
+	if k.Kind == ddl.PrimaryKey {
+		word = "PRIMARY KEY"
+		for _, col := range k.Columns {
+			if rc := r.Column(col); rc != nil && !rc.NotNull {
+				c.checkNotNull(r, col)
+			}
+		}
+	}
+	tail := ""
+	if k.Deferrable {
+		tail += " DEFERRABLE"
+	}
+	if k.InitiallyDeferred {
+		tail += " INITIALLY DEFERRED"
+	}
+	idx := ddl.CreateIndex{Table: r.Name, Unique: true, Method: "btree", Include: k.Include, NullsNotDistinct: k.NullsNotDistinct}
+	for _, col := range k.Columns {
+		idx.Elems = append(idx.Elems, ddl.IndexElem{Column: col})
+	}
+	adopt := Step{Phase: Verify, Kind: Transaction, Title: fmt.Sprintf("make constraint %s of %s from the index", qi(name), r.Name)}
+	if r.Kind == 'p' {
+		label := "key"
+		if k.Kind == ddl.PrimaryKey {
+			label = "pkey"
+		}
+		for _, leaf := range c.leaves(r) {
+			i := idx
+			i.Table = leaf.Name
+			var cols []string
+			if k.Kind != ddl.PrimaryKey {
+				cols = k.Columns
+			}
+			leafName := ddl.IndexName(leaf.Name.Name, cols, label, c.taken(leaf.Name.Schema))
+			i.Name = internalName(leafName)
+			c.buildIndex(leaf, i)
+			adopt.SQL = append(adopt.SQL, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", leaf.Name, qi(leafName), word, qi(i.Name), tail))
+		}
+		// Every partition has the constraint now: the parent's finds and adopts them, and builds nothing.
+		adopt.SQL = append(adopt.SQL, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.Name, qi(name), k.Body))
+	} else {
+		idx.Name = internalName(name)
+		c.buildIndex(r, idx)
+		adopt.SQL = []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", r.Name, qi(name), word, qi(idx.Name), tail)}
+	}
+	adopt.Reverse = []string{back}
+	if k.Kind == ddl.PrimaryKey {
+		for _, col := range k.Columns {
+			if rc := r.Column(col); rc != nil && !rc.NotNull {
+				check := qi(internalName(col + "_not_null"))
+				adopt.SQL = append(adopt.SQL, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, check))
+				adopt.Reverse = append(adopt.Reverse, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(col)))
+			}
+		}
+	}
+	c.step(adopt)
+	return nil
+}
+
+// usingIndex adopts an index of the user's; a primary key needs the proof of NOT NULL first.
+func (c *compiler) usingIndex(r *ddl.Relation, k ddl.Constraint, back string) error {
+	i := c.now.Index(ddl.Name{Schema: r.Name.Schema, Name: k.UsingIndex})
+	if i == nil {
+		return fmt.Errorf("index %s does not exist", qi(k.UsingIndex))
+	}
+	var drops []string
+	if k.Kind == ddl.PrimaryKey {
+		for _, col := range i.Keys {
+			if rc := r.Column(col); rc != nil && !rc.NotNull {
+				c.checkNotNull(r, col)
+				drops = append(drops, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(internalName(col+"_not_null"))))
+			}
+		}
+	}
+	sql := fmt.Sprintf("ALTER TABLE %s ADD %s", r.Name, constraintSQL(k))
+	// The way back drops the constraint and its index; the index existed before, so it is built again.
+	c.step(Step{Phase: Verify, Kind: Transaction, Title: title(sql), SQL: append([]string{sql}, drops...),
+		Irreversible: "dropping the constraint would drop the index that existed before"})
+	return nil
+}
+
+func (c *compiler) validateConstraint(op ddl.ValidateConstraint, sql string) error {
+	r, err := c.relation(op.Table)
+	if err != nil {
+		return err
+	}
+	k := r.Constraint(op.Name)
+	if k == nil {
+		return fmt.Errorf("constraint %s of relation %s does not exist", qi(op.Name), r.Name)
+	}
+	c.touch("table", r.Name, "")
+	if k.Valid {
+		return nil
+	}
+	c.step(Step{Phase: Verify, Kind: Validate, Title: title(sql), SQL: []string{sql},
+		Reverse: unvalidate(r, k)})
+	return nil
+}
+
+// unvalidate puts a constraint back as NOT VALID.
+func unvalidate(r *ddl.Relation, k *ddl.TableConstraint) []string {
+	return []string{
+		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(k.Name)),
+		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", r.Name, qi(k.Name), k.Definition),
+	}
+}
+
+func constraintKey(r *ddl.Relation, name string) string { return r.Name.String() + "/" + name }
+
+// dropConstraint loosens at once what only stops writers: new code needs it gone. What carries an index goes
+// at complete, since ON CONFLICT of old code needs it.
+func (c *compiler) dropConstraint(op ddl.DropConstraint, sql string) error {
+	r, err := c.relation(op.Table)
+	if err != nil {
+		return err
+	}
+	k := r.Constraint(op.Name)
+	if k == nil {
+		if op.IfExists {
+			return nil
+		}
+		return fmt.Errorf("constraint %s of relation %s does not exist", qi(op.Name), r.Name)
+	}
+	c.touch("table", r.Name, "")
+	for _, col := range k.Columns {
+		c.touch("table", r.Name, col)
+	}
+	if c.fresh[r.Name] {
+		return c.asIs(op, sql, "")
+	}
+	switch k.Kind {
+	case ddl.Check, ddl.ForeignKey:
+		st := Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}}
+		def := fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.Name, qi(k.Name), k.Definition)
+		switch {
+		case !c.big(r) || k.Kind == ddl.ForeignKey && r.Kind == 'p' && c.now.Version < 180000:
+			st.Reverse = []string{def + notValid(!k.Valid)}
+		default:
+			st.ReverseConcurrently = true
+			st.Reverse = []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.Name, qi(k.Name)), def + " NOT VALID"}
+			if k.Valid {
+				st.Reverse = append(st.Reverse, fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", r.Name, qi(k.Name)))
+			}
+		}
+		c.notice("revert-constraint", "revert is refused while rows of %s break %s", r.Name, qi(k.Name))
+		c.step(st)
+	case ddl.NotNull:
+		return c.dropNotNull(ddl.DropNotNull{Table: op.Table, Column: k.Columns[0]}, sql)
+	default:
+		c.dropped[constraintKey(r, k.Name)] = true
+		c.dropped[ddl.Name{Schema: r.Name.Schema, Name: k.Index}.String()] = true
+		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
+			Destroys: "constraint " + qi(k.Name) + " with its index", Irreversible: "the index of the constraint is gone"})
+	}
+	return nil
+}
+
+func notValid(yes bool) string {
+	if yes {
+		return " NOT VALID"
+	}
+	return ""
+}
+
+func (c *compiler) alterDomain(op ddl.AlterDomain, sql string) error {
+	t := c.resolve(op.Type)
+	k := op.Constraint
+	if op.Action == "add constraint" && !k.NotValid && k.Kind == ddl.Check {
+		name := k.Name
+		if name == "" {
+			name = ddl.IndexName(op.Type.Name, nil, "check", func(string) bool { return false })
+		}
+		c.touch("type", t, "")
+		c.step(Step{Phase: Verify, Kind: Transaction, Title: title(sql),
+			SQL:     []string{fmt.Sprintf("ALTER DOMAIN %s ADD CONSTRAINT %s CHECK (%s) NOT VALID", t, qi(name), k.Expr)},
+			Reverse: []string{fmt.Sprintf("ALTER DOMAIN %s DROP CONSTRAINT %s", t, qi(name))}})
+		c.step(Step{Phase: Verify, Kind: Validate, Title: "validate constraint " + qi(name) + " of domain " + t.String(),
+			SQL: []string{fmt.Sprintf("ALTER DOMAIN %s VALIDATE CONSTRAINT %s", t, qi(name))}})
+		return nil
+	}
+	return c.asIs(op, sql, c.reverseDomain(op, t))
+}
+
+// reverseDomain takes an ALTER DOMAIN back from what the domain is now.
+func (c *compiler) reverseDomain(op ddl.AlterDomain, t ddl.Name) string {
+	ty := c.now.Type(op.Type)
+	alter := "ALTER DOMAIN " + t.String() + " "
+	switch op.Action {
+	case "add constraint":
+		if op.Constraint.Name != "" {
+			return alter + "DROP CONSTRAINT " + qi(op.Constraint.Name)
+		}
+	case "set default", "drop default":
+		if ty != nil && ty.Default != "" {
+			return alter + "SET DEFAULT " + ty.Default
+		}
+		return alter + "DROP DEFAULT"
+	case "set not null":
+		return alter + "DROP NOT NULL"
+	case "drop not null":
+		return alter + "SET NOT NULL"
+	case "drop constraint":
+		if ty != nil {
+			for _, k := range ty.Constraints {
+				if k.Name == op.Constraint.Name {
+					return alter + "ADD CONSTRAINT " + qi(k.Name) + " " + k.Definition + notValid(!k.Valid)
+				}
+			}
+		}
+	}
+	return ""
+}

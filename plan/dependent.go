@@ -1,0 +1,186 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/replank/replank/ddl"
+)
+
+// swapDependents takes away what PostgreSQL would find in the way of dropping a column, found by OID, and
+// brings it back on the twin: triggers, policies, statistics, views and what is built on views.
+func (c *compiler) swapDependents(s *swap, tables []*ddl.Relation, byTable map[ddl.Name][]*twin) error {
+	var views []*ddl.Relation
+	for _, r := range tables {
+		cols := map[string]string{}
+		for _, t := range byTable[r.Name] {
+			cols[t.col.Name] = t.name
+			c.swapTriggers(s, t)
+		}
+		for _, m := range c.family(r) {
+			swapPolicies(s, m, cols)
+			swapStatistics(s, m, cols)
+		}
+		for _, d := range r.Dependents {
+			if _, ok := cols[d.Column]; !ok && d.Column != "" || d.Kind != "view" && d.Kind != "materialized view" {
+				continue
+			}
+			if v := c.now.Relation(d.Name); v != nil && !slices.Contains(views, v) && c.reachesColumn(r, d, cols) {
+				views = append(views, v)
+			}
+		}
+	}
+	drops, creates, err := c.recreateViews(views)
+	if err != nil {
+		return err
+	}
+	s.detach = append(drops, s.detach...)
+	s.attach = append(s.attach, creates...)
+	return nil
+}
+
+// reachesColumn reports whether a dependent has to go: it stands on one of the columns, or on a view that does.
+func (c *compiler) reachesColumn(_ *ddl.Relation, d ddl.Dependent, cols map[string]string) bool {
+	_, ok := cols[d.Column]
+	return ok
+}
+
+func (c *compiler) swapTriggers(s *swap, t *twin) {
+	for _, m := range c.family(t.rel) {
+		for _, tr := range m.Triggers {
+			if tr.Parent != 0 || !slices.Contains(tr.UsesColumns, t.col.Name) {
+				continue
+			}
+			s.detach = append(s.detach, fmt.Sprintf("DROP TRIGGER %s ON %s", qi(tr.Name), m.Name))
+			s.attach = append(s.attach, tr.Definition)
+			s.attach = append(s.attach, triggerState(m.Name, tr)...)
+		}
+	}
+}
+
+func swapPolicies(s *swap, m *ddl.Relation, cols map[string]string) {
+	for _, p := range m.Policies {
+		if !uses(p.Columns, cols) {
+			continue
+		}
+		s.detach = append(s.detach, fmt.Sprintf("DROP POLICY %s ON %s", qi(p.Name), m.Name))
+		s.attach = append(s.attach, p.Definition)
+		if p.Comment != "" {
+			s.attach = append(s.attach, fmt.Sprintf("COMMENT ON POLICY %s ON %s IS %s", qi(p.Name), m.Name, ddl.QuoteLiteral(p.Comment)))
+		}
+	}
+}
+
+func swapStatistics(s *swap, m *ddl.Relation, cols map[string]string) {
+	for _, x := range m.Statistics {
+		if !uses(x.Columns, cols) {
+			continue
+		}
+		s.detach = append(s.detach, "DROP STATISTICS "+x.Name.String())
+		s.attach = append(s.attach, x.Definition)
+		if x.Target >= 0 {
+			s.attach = append(s.attach, fmt.Sprintf("ALTER STATISTICS %s SET STATISTICS %d", x.Name, x.Target))
+		}
+		if x.Comment != "" {
+			s.attach = append(s.attach, fmt.Sprintf("COMMENT ON STATISTICS %s IS %s", x.Name, ddl.QuoteLiteral(x.Comment)))
+		}
+	}
+}
+
+// recreateViews drops views, dependents first, and creates them again in the opposite order with everything
+// that belongs to them. The list is in order of creation.
+func (c *compiler) recreateViews(views []*ddl.Relation) (drops, creates []string, err error) {
+	for _, v := range views {
+		kind := "VIEW"
+		if v.Kind == 'm' {
+			kind = "MATERIALIZED VIEW"
+			if c.big(v) {
+				return nil, nil, c.refuse("big-materialized-view", "drop the materialized view first and create it again after the change",
+					"materialized view %s would be filled again under ACCESS EXCLUSIVE", v.Name)
+			}
+		}
+		drops = append([]string{"DROP " + kind + " " + v.Name.String()}, drops...)
+		creates = append(creates, viewSQL(v)...)
+	}
+	return drops, creates, nil
+}
+
+// viewSQL creates a view as it is now: columns, options, owner, grants, comments, defaults, triggers, indexes.
+func viewSQL(v *ddl.Relation) []string {
+	kind := "VIEW"
+	if v.Kind == 'm' {
+		kind = "MATERIALIZED VIEW"
+	}
+	name := v.Name.String()
+	var cols []string
+	for _, k := range v.Columns {
+		cols = append(cols, k.Name)
+	}
+	with := ""
+	if len(v.Options) > 0 {
+		with = " WITH (" + strings.Join(v.Options, ", ") + ")"
+	}
+	data := ""
+	if v.Kind == 'm' && !v.Populated {
+		data = " WITH NO DATA"
+	}
+	out := []string{fmt.Sprintf("CREATE %s %s (%s)%s AS %s%s", kind, name, qis(cols), with, strings.TrimRight(strings.TrimSpace(v.Definition), ";"), data)}
+	for _, i := range v.Indexes {
+		out = append(out, i.Definition)
+		if i.Comment != "" {
+			out = append(out, fmt.Sprintf("COMMENT ON INDEX %s IS %s", i.Name, ddl.QuoteLiteral(i.Comment)))
+		}
+	}
+	for _, k := range v.Columns {
+		if k.Default != "" {
+			out = append(out, fmt.Sprintf("ALTER VIEW %s ALTER COLUMN %s SET DEFAULT %s", name, qi(k.Name), k.Default))
+		}
+		if k.Comment != "" {
+			out = append(out, fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", name, qi(k.Name), ddl.QuoteLiteral(k.Comment)))
+		}
+		for _, g := range k.ACL {
+			out = append(out, fmt.Sprintf("GRANT %s (%s) ON %s TO %s%s", g.Privilege, qi(k.Name), name, grantee(g), grantOption(g)))
+		}
+	}
+	for _, t := range v.Triggers {
+		out = append(out, t.Definition)
+		out = append(out, triggerState(v.Name, t)...)
+	}
+	if v.Comment != "" {
+		out = append(out, fmt.Sprintf("COMMENT ON %s %s IS %s", kind, name, ddl.QuoteLiteral(v.Comment)))
+	}
+	return append(append(out, fmt.Sprintf("ALTER %s %s OWNER TO %s", kind, name, qi(v.Owner))), grants(v)...)
+}
+
+// grants restores the privileges of a relation.
+func grants(r *ddl.Relation) []string {
+	if len(r.ACL) == 0 {
+		return nil
+	}
+	var out []string
+	for _, g := range r.ACL {
+		out = append(out, fmt.Sprintf("GRANT %s ON %s TO %s%s", g.Privilege, r.Name, grantee(g), grantOption(g)))
+	}
+	return out
+}
+
+// columnOrder asks for consent where code counts columns from the left: a swapped column moves to the end
+// (RULES 10).
+func (c *compiler) columnOrder(r *ddl.Relation, col string) error {
+	c.notice("column-order", "column %s of %s moves to the end of the table at complete", qi(col), r.Name)
+	if len(r.Columns) > 0 && r.Columns[len(r.Columns)-1].Name == col {
+		return nil
+	}
+	var who []string
+	for _, f := range c.now.Functions {
+		if ddl.UsesColumnOrder(f.Body, r.Name) {
+			who = append(who, "function "+f.Signature)
+		}
+	}
+	slices.Sort(who)
+	if len(who) > 0 {
+		c.consent("column-order", "column %s of %s moves to the end of the table, and these count columns: %s", qi(col), r.Name, strings.Join(who, ", "))
+	}
+	return nil
+}

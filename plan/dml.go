@@ -1,0 +1,225 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/replank/replank/ddl"
+)
+
+// dml turns a statement on rows into a backfill: in ranges of an immutable key, each row exactly once. What
+// looks at other rows of its own target has one meaning only as one statement, and stays one.
+func (c *compiler) dml(op ddl.Op, sql string) error {
+	spec, r, err := c.fillSpec(op)
+	if err != nil {
+		return err
+	}
+	c.touch("table", r.Name, "")
+	if h := c.held[r.Name]; h != nil && slices.ContainsFunc(c.twins.swapped(r.Name), func(col string) bool { return names(op, col) }) {
+		return c.refuse("held-column", "put the statement into a migration of its own, applied after this one is complete",
+			"it names a column of %s that has two shapes until complete", r.Name)
+	}
+	if spec == nil || c.fresh[r.Name] {
+		if !c.fresh[r.Name] && c.big(r) && !isValues(op) && !c.plain() {
+			return c.refuse("whole-statement", "give the table a primary key, or set `-- replank: plain` to run the statement as one",
+				"it cannot be split into ranges (%s), and as one statement it would lock rows of %s for as long as it takes", c.whyWhole(op, r), r.Name)
+		}
+		st := Step{Phase: Fill, Kind: Long, Title: title(sql), SQL: []string{sql}}
+		if !c.fresh[r.Name] {
+			st.Irreversible = "no record is kept of the rows that one whole statement changed"
+		}
+		c.step(st)
+		return nil
+	}
+	_, noUndo := c.directive("no-undo")
+	spec.Undo = !noUndo
+	rows, bytes := c.size(r)
+	st := Step{Phase: Fill, Kind: Rows, Title: title(sql), Fill: spec, Rows: rows, Bytes: bytes}
+	if noUndo {
+		st.Irreversible = "`-- replank: no-undo` keeps no before-images"
+		c.consent("irreversible", "no before-images are kept of the rows of %s", r.Name)
+	}
+	c.step(st)
+	return nil
+}
+
+func isValues(op ddl.Op) bool {
+	i, ok := op.(ddl.Insert)
+	return ok && i.Query == ""
+}
+
+// names reports whether a statement's text-level parts name a column.
+func names(op ddl.Op, col string) bool {
+	has := func(exprs ...string) bool {
+		for _, e := range exprs {
+			if e == "" {
+				continue
+			}
+			cols, err := ddl.Columns(e)
+			if err != nil || slices.Contains(cols, col) {
+				return true
+			}
+		}
+		return false
+	}
+	switch op := op.(type) {
+	case ddl.Update:
+		for _, s := range op.Set {
+			if s.Column == col || has(s.Expr) {
+				return true
+			}
+		}
+		return has(op.Where)
+	case ddl.Delete:
+		return has(op.Where)
+	case ddl.Insert:
+		return slices.Contains(op.Columns, col) || has(op.Targets...)
+	}
+	return false
+}
+
+// CompileDML makes the fill of one UPDATE, DELETE or INSERT … SELECT, as `replank backfill` runs it.
+func CompileDML(s *ddl.Schema, st ddl.Statement) (FillSpec, error) {
+	c := &compiler{now: s, live: s, start: s, plan: &Plan{}, stmt: st, twins: &twinSet{}, held: map[ddl.Name]*held{}, fresh: map[ddl.Name]bool{}}
+	if len(st.Ops) != 1 {
+		return FillSpec{}, fmt.Errorf("%s: a backfill is one UPDATE, DELETE or INSERT … SELECT", st.Pos)
+	}
+	spec, r, err := c.fillSpec(st.Ops[0])
+	if err != nil {
+		return FillSpec{}, c.at(err)
+	}
+	if spec == nil {
+		return FillSpec{}, &Refusal{Code: "whole-statement", Pos: st.Pos, Reason: "it cannot be split into ranges: " + c.whyWhole(st.Ops[0], r),
+			Hint: "run it with psql in a quiet hour, or rewrite it so that each row is computed from itself"}
+	}
+	return *spec, nil
+}
+
+// fillSpec says how the rows are walked; nil when the statement has to run whole.
+func (c *compiler) fillSpec(op ddl.Op) (*FillSpec, *ddl.Relation, error) {
+	switch op := op.(type) {
+	case ddl.Update:
+		r, err := c.relation(op.Table)
+		if err != nil {
+			return nil, nil, err
+		}
+		var assigned, exprs []string
+		for _, a := range op.Set {
+			if r.Column(a.Column) == nil {
+				return nil, nil, fmt.Errorf("column %s of relation %s does not exist", qi(a.Column), r.Name)
+			}
+			assigned = append(assigned, a.Column)
+			exprs = append(exprs, a.Expr)
+		}
+		key := walkKey(r, assigned)
+		if key == nil || op.With || op.Returning || c.readsTable(r, append(exprs, op.Where, op.From)...) {
+			return nil, r, nil
+		}
+		return &FillSpec{Kind: Update, Table: r.Name.String(), Alias: op.Alias, Set: op.Set, From: op.From, Where: op.Where, Key: key}, r, nil
+	case ddl.Delete:
+		r, err := c.relation(op.Table)
+		if err != nil {
+			return nil, nil, err
+		}
+		key := walkKey(r, nil)
+		if key == nil || op.With || op.Returning || c.readsTable(r, op.Where, op.Using) {
+			return nil, r, nil
+		}
+		return &FillSpec{Kind: Delete, Table: r.Name.String(), Alias: op.Alias, From: op.Using, Where: op.Where, Key: key}, r, nil
+	case ddl.Insert:
+		r, err := c.relation(op.Table)
+		if err != nil {
+			return nil, nil, err
+		}
+		if op.Source.IsZero() || op.With {
+			return nil, r, nil
+		}
+		src, err := c.relation(op.Source)
+		if err != nil {
+			return nil, nil, err
+		}
+		key := walkKey(src, nil)
+		pk := r.PrimaryKey()
+		if key == nil || pk == nil || src.Name == r.Name || c.readsTable(r, append(op.Targets, op.SourceWhere)...) {
+			return nil, r, nil
+		}
+		into := "INSERT INTO " + r.Name.String()
+		if len(op.Columns) > 0 {
+			into += " (" + qis(op.Columns) + ")"
+		}
+		return &FillSpec{Kind: Insert, Table: src.Name.String(), Alias: op.SourceAlias, Where: op.SourceWhere, Key: key,
+			Into: into + " SELECT " + strings.Join(op.Targets, ", "), OnConflict: op.OnConflict,
+			Target: r.Name.String(), TargetKey: pk.Columns}, r, nil
+	}
+	return nil, nil, fmt.Errorf("%T changes no rows", op)
+}
+
+// walkKey finds an immutable unique NOT NULL key (RULES 1): the primary key, else a unique index, none of
+// whose columns the statement assigns.
+func walkKey(r *ddl.Relation, assigned []string) []string {
+	fits := func(cols []string) bool {
+		if len(cols) == 0 {
+			return false
+		}
+		for _, n := range cols {
+			k := r.Column(n)
+			if k == nil || !k.NotNull || slices.Contains(assigned, n) {
+				return false
+			}
+		}
+		return true
+	}
+	if pk := r.PrimaryKey(); pk != nil && fits(pk.Columns) {
+		return pk.Columns
+	}
+	for _, i := range r.Indexes {
+		if i.Unique && i.Valid && i.Immediate && i.Predicate == "" && !i.HasExpr && fits(i.Keys) {
+			return i.Keys
+		}
+	}
+	return nil
+}
+
+// readsTable reports whether an expression looks at other rows of the target.
+func (c *compiler) readsTable(r *ddl.Relation, exprs ...string) bool {
+	for _, e := range exprs {
+		if e == "" {
+			continue
+		}
+		tables, err := ddl.Tables(e)
+		if err != nil {
+			return true
+		}
+		for _, t := range tables {
+			if t.Name == r.Name.Name && (t.Schema == "" || t.Schema == r.Name.Schema) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (c *compiler) whyWhole(op ddl.Op, r *ddl.Relation) string {
+	switch op := op.(type) {
+	case ddl.Update:
+		if op.With || op.Returning {
+			return "it has a WITH or RETURNING clause"
+		}
+	case ddl.Delete:
+		if op.With || op.Returning {
+			return "it has a WITH or RETURNING clause"
+		}
+	case ddl.Insert:
+		if op.Source.IsZero() {
+			return "its SELECT is more than a filter of one table"
+		}
+		if r.PrimaryKey() == nil {
+			return r.Name.String() + " has no primary key"
+		}
+	}
+	if walkKey(r, nil) == nil {
+		return r.Name.String() + " has no unique key of NOT NULL columns"
+	}
+	return "its result depends on other rows of " + r.Name.String() + ", or it assigns the key"
+}

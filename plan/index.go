@@ -1,0 +1,252 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/replank/replank/ddl"
+)
+
+// createIndex builds an index without keeping writers out.
+func (c *compiler) createIndex(op ddl.CreateIndex, sql string) error {
+	r, err := c.relation(op.Table)
+	if err != nil {
+		return err
+	}
+	c.touch("table", r.Name, "")
+	if op.Name == "" {
+		op.Name = c.indexName(r, op)
+	}
+	full := ddl.Name{Schema: r.Name.Schema, Name: op.Name}
+	later := c.dropped[full.String()]
+	if have := c.now.Indexes[full]; have != nil && !later {
+		if !op.IfNotExists {
+			return fmt.Errorf("relation %s already exists", full)
+		}
+		if have.Valid {
+			c.notice("exists", "index %s exists already", full)
+			return nil
+		}
+		return c.refuse("invalid-index", "drop it first: DROP INDEX CONCURRENTLY "+full.String(),
+			"IF NOT EXISTS would keep %s, which a failed build left invalid", full)
+	}
+	c.touch("index", full, "")
+	if h := c.held[r.Name]; h != nil {
+		for i, e := range op.Elems {
+			op.Elems[i].Column = c.physical(r.Name, e.Column)
+			if e.Expr != "" {
+				op.Elems[i].Expr = c.physicalExpr(r, e.Expr)
+			}
+		}
+		op.Include = c.physicals(r, op.Include)
+		if op.Where != "" {
+			op.Where = c.physicalExpr(r, op.Where)
+		}
+	}
+	op.Table = r.Name
+	if !later && !c.big(r) && c.unheld(r) && !op.Concurrently {
+		return c.asIs(op, sql, "DROP INDEX "+full.String())
+	}
+	if c.fresh[r.Name] {
+		op.Concurrently = false
+		return c.asIs(op, indexSQL(op), "DROP INDEX "+full.String())
+	}
+	if later {
+		// The old index goes at complete; until then the new one carries a name of ours.
+		op.Name = internalName(op.Name)
+		defer c.later(Step{Kind: Transaction, Title: "give index " + full.String() + " its name",
+			SQL: []string{fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ddl.Name{Schema: full.Schema, Name: op.Name}, qi(full.Name))}})
+	}
+	if r.Kind != 'p' || op.Only {
+		c.buildIndex(r, op)
+		return nil
+	}
+	return c.partitionedIndex(r, op)
+}
+
+func (c *compiler) physicalExpr(r *ddl.Relation, expr string) string {
+	if h := c.held[r.Name]; h != nil {
+		if e, err := ddl.RenameColumns(expr, h.columns); err == nil {
+			return e
+		}
+	}
+	return expr
+}
+
+// partitionedIndex builds an index on every partition beside the application; the parent's index then finds
+// them and builds nothing.
+func (c *compiler) partitionedIndex(r *ddl.Relation, op ddl.CreateIndex) error {
+	for _, leaf := range c.leaves(r) {
+		i := op
+		i.Table, i.IfNotExists, i.Tablespace = leaf.Name, false, op.Tablespace
+		i.Name = c.indexName(leaf, i)
+		c.buildIndex(leaf, i)
+	}
+	op.Concurrently, op.IfNotExists = false, false
+	full := ddl.Name{Schema: r.Name.Schema, Name: op.Name}
+	c.step(Step{Phase: Verify, Kind: Transaction, Title: fmt.Sprintf("adopt the partitions' indexes as %s", full),
+		SQL: []string{indexSQL(op)}, Reverse: []string{"DROP INDEX IF EXISTS " + full.String()}})
+	return nil
+}
+
+// buildIndex is one CREATE INDEX CONCURRENTLY with its debris removal. The probe and the clean-up know the
+// index by schema, name and table, so that they never take somebody else's for ours.
+func (c *compiler) buildIndex(r *ddl.Relation, op ddl.CreateIndex) {
+	op.Concurrently, op.IfNotExists, op.Table = true, false, r.Name
+	full := ddl.Name{Schema: r.Name.Schema, Name: op.Name}
+	rows, bytes := c.size(r)
+	c.step(Step{Phase: Verify, Kind: Concurrently, Title: fmt.Sprintf("build index %s on %s", full, r.Name),
+		SQL:       []string{indexSQL(op)},
+		Rows:      rows,
+		Bytes:     bytes,
+		Probe:     indexProbe(full, r.Name, true),
+		CleanupIf: indexProbe(full, r.Name, false),
+		Cleanup:   []string{"DROP INDEX CONCURRENTLY IF EXISTS " + full.String()},
+		Reverse:   []string{"DROP INDEX CONCURRENTLY IF EXISTS " + full.String()}, ReverseConcurrently: true,
+	})
+}
+
+// indexProbe asks whether the index stands on the table, valid or not.
+func indexProbe(index, table ddl.Name, valid bool) string {
+	not := ""
+	if !valid {
+		not = "NOT "
+	}
+	return fmt.Sprintf("SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = pg_catalog.to_regclass(%s)"+
+		" AND indrelid = pg_catalog.to_regclass(%s) AND %sindisvalid)",
+		ddl.QuoteLiteral(index.String()), ddl.QuoteLiteral(table.String()), not)
+}
+
+// indexSQL renders an index.
+func indexSQL(op ddl.CreateIndex) string {
+	var b strings.Builder
+	b.WriteString("CREATE ")
+	if op.Unique {
+		b.WriteString("UNIQUE ")
+	}
+	b.WriteString("INDEX ")
+	if op.Concurrently {
+		b.WriteString("CONCURRENTLY ")
+	}
+	if op.IfNotExists {
+		b.WriteString("IF NOT EXISTS ")
+	}
+	if op.Name != "" {
+		b.WriteString(qi(op.Name) + " ")
+	}
+	b.WriteString("ON ")
+	if op.Only {
+		b.WriteString("ONLY ")
+	}
+	b.WriteString(op.Table.String())
+	if op.Method != "" {
+		b.WriteString(" USING " + op.Method)
+	}
+	var elems []string
+	for _, e := range op.Elems {
+		s := qi(e.Column)
+		if e.Column == "" {
+			s = "(" + e.Expr + ")"
+		}
+		if e.Collation != "" {
+			s += " COLLATE " + e.Collation
+		}
+		if e.Opclass != "" {
+			s += " " + e.Opclass
+		}
+		if e.Options != "" {
+			s += " " + e.Options
+		}
+		elems = append(elems, s)
+	}
+	b.WriteString(" (" + strings.Join(elems, ", ") + ")")
+	if len(op.Include) > 0 {
+		b.WriteString(" INCLUDE (" + qis(op.Include) + ")")
+	}
+	if op.NullsNotDistinct {
+		b.WriteString(" NULLS NOT DISTINCT")
+	}
+	if op.With != "" {
+		b.WriteString(" WITH (" + op.With + ")")
+	}
+	if op.Tablespace != "" {
+		b.WriteString(" TABLESPACE " + qi(op.Tablespace))
+	}
+	if op.Where != "" {
+		b.WriteString(" WHERE " + op.Where)
+	}
+	return b.String()
+}
+
+// dropIndex waits for complete: old code's queries may need the index.
+func (c *compiler) dropIndex(op ddl.DropIndex, sql string) error {
+	i := c.now.Index(op.Index)
+	if i == nil {
+		if op.IfExists {
+			return nil
+		}
+		return fmt.Errorf("index %s does not exist", op.Index)
+	}
+	c.touch("table", i.Table, "")
+	c.touch("index", i.Name, "")
+	if c.fresh[i.Table] {
+		return c.asIs(op, strings.Replace(sql, "CONCURRENTLY", "", 1), "")
+	}
+	c.dropped[i.Name.String()] = true
+	if i.Partitioned || i.Constraint != "" || op.Cascade || !c.big(c.now.Relation(i.Table)) && !op.Concurrently {
+		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Destroys: "index " + i.Name.String(),
+			Reverse: []string{i.Definition}})
+		return nil
+	}
+	c.later(Step{Kind: Concurrently, Title: title(sql), SQL: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + i.Name.String()},
+		Probe:    fmt.Sprintf("SELECT pg_catalog.to_regclass(%s) IS NULL", ddl.QuoteLiteral(i.Name.String())),
+		Destroys: "index " + i.Name.String(),
+		Reverse:  []string{concurrentDef(i.Definition)}, ReverseConcurrently: true})
+	return nil
+}
+
+// concurrentDef makes the definition of an index one that is built beside the application.
+func concurrentDef(def string) string {
+	if s, err := ddl.RenameIndexDef(def, "", nil, nil, true); err == nil {
+		return s
+	}
+	return def
+}
+
+func (c *compiler) renameIndex(op ddl.RenameIndex, sql string) error {
+	i := c.now.Index(op.Index)
+	if i == nil {
+		if op.IfExists {
+			return nil
+		}
+		return fmt.Errorf("index %s does not exist", op.Index)
+	}
+	c.touch("table", i.Table, "")
+	return c.asIs(op, sql, fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ddl.Name{Schema: i.Name.Schema, Name: op.To}, qi(i.Name.Name)))
+}
+
+// reindex rebuilds beside the application. What a crash left over is found by its suffix on this very index.
+func (c *compiler) reindex(op ddl.Reindex, sql string) error {
+	switch op.Kind {
+	case "INDEX":
+		i := c.now.Index(op.Name)
+		if i == nil {
+			return fmt.Errorf("index %s does not exist", op.Name)
+		}
+		c.touch("table", i.Table, "")
+	case "TABLE":
+		r, err := c.relation(op.Name)
+		if err != nil {
+			return err
+		}
+		c.touch("table", r.Name, "")
+	case "SYSTEM":
+		return c.refuse("reindex-system", "reindex the catalogs one by one in a quiet hour",
+			"REINDEX SYSTEM locks system catalogs and cannot run CONCURRENTLY")
+	}
+	if !op.Concurrently {
+		sql = "REINDEX " + op.Kind + " CONCURRENTLY " + op.Name.String()
+	}
+	c.step(Step{Phase: Verify, Kind: Concurrently, Title: title(sql), SQL: []string{sql}})
+	return nil
+}

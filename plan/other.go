@@ -1,0 +1,357 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/replank/replank/ddl"
+)
+
+func (c *compiler) createView(op ddl.CreateView, sql string) error {
+	n := ddl.Name{Schema: c.schemaFor(op.View), Name: op.View.Name}
+	c.touch("view", n, "")
+	old := c.now.Relation(n)
+	kind := "VIEW"
+	if op.Materialized {
+		kind = "MATERIALIZED VIEW"
+	}
+	if old != nil && op.IfNotExists {
+		c.notice("exists", "%s exists already", n)
+		return nil
+	}
+	if c.dropped[n.String()] || c.readsHeld(op.Query) {
+		// It takes the place of one that goes at complete, or shows a shape that is there only from then on.
+		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
+		return nil
+	}
+	st := Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{"DROP " + kind + " " + n.String()}}
+	if op.Materialized && op.WithData {
+		st.Kind = Long // reads its sources under ACCESS SHARE; nobody waits for it
+	}
+	if old != nil && op.Replace {
+		// CREATE OR REPLACE cannot take columns away again, so the way back makes the old view anew.
+		st.Reverse = append([]string{"DROP VIEW " + n.String()}, viewSQL(old)...)
+	}
+	if old == nil {
+		c.fresh[n] = true
+	}
+	c.step(st)
+	return nil
+}
+
+// readsHeld reports whether a query names a table of this file that keeps two shapes.
+func (c *compiler) readsHeld(query string) bool {
+	if len(c.held) == 0 || query == "" {
+		return false
+	}
+	tables, err := ddl.Tables(query)
+	if err != nil {
+		return true
+	}
+	for _, t := range tables {
+		for name, h := range c.held {
+			if t.Name == name.Name || t.Name == h.renamedTo {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// refresh keeps readers in where PostgreSQL can do that: it needs a unique index without predicate.
+func (c *compiler) refresh(op ddl.RefreshMaterializedView, sql string) error {
+	r, err := c.relation(op.View)
+	if err != nil {
+		return err
+	}
+	c.touch("view", r.Name, "")
+	if op.Concurrently || !r.Populated || !c.big(r) || c.plain() {
+		c.step(Step{Phase: Verify, Kind: Long, Title: title(sql), SQL: []string{sql}})
+		return nil
+	}
+	for _, i := range r.Indexes {
+		if i.Unique && i.Valid && !i.HasExpr && i.Predicate == "" {
+			c.step(Step{Phase: Verify, Kind: Long, Title: title(sql), SQL: []string{"REFRESH MATERIALIZED VIEW CONCURRENTLY " + r.Name.String()}})
+			return nil
+		}
+	}
+	return c.refuse("refresh", "create a unique index on columns of "+r.Name.String()+" first, then REFRESH … CONCURRENTLY works",
+		"REFRESH MATERIALIZED VIEW keeps readers out for as long as the query runs")
+}
+
+func (c *compiler) alterSequence(op ddl.AlterSequence, sql string) error {
+	s := c.now.Sequences[c.resolve(op.Sequence)]
+	if s == nil {
+		return fmt.Errorf("sequence %s does not exist", op.Sequence)
+	}
+	cycle := "NO CYCLE"
+	if s.Cycle {
+		cycle = "CYCLE"
+	}
+	owned := "NONE"
+	if s.OwnedColumn != "" {
+		owned = s.OwnedTable.String() + "." + qi(s.OwnedColumn)
+	}
+	back := fmt.Sprintf("ALTER SEQUENCE %s AS %s INCREMENT BY %d MINVALUE %d MAXVALUE %d START WITH %d CACHE %d %s",
+		s.Name, s.Type, s.Increment, s.Min, s.Max, s.Start, s.Cache, cycle)
+	if !s.Identity {
+		back += " OWNED BY " + owned
+	}
+	return c.asIs(op, sql, back)
+}
+
+func (c *compiler) createTrigger(op ddl.CreateTrigger, sql string) error {
+	r, err := c.relation(op.Table)
+	if err != nil {
+		return err
+	}
+	c.touch("table", r.Name, "")
+	key := constraintKey(r, "trigger "+op.Name)
+	if c.dropped[key] || !c.unheld(r) {
+		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
+		return nil
+	}
+	back := []string{fmt.Sprintf("DROP TRIGGER %s ON %s", qi(op.Name), r.Name)}
+	for _, t := range r.Triggers {
+		if t.Name == op.Name { // CREATE OR REPLACE TRIGGER
+			back = append(append(back, t.Definition), triggerState(r.Name, t)...)
+		}
+	}
+	c.step(Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: back})
+	return nil
+}
+
+func (c *compiler) dropTrigger(op ddl.DropTrigger, sql string) error {
+	r, err := c.relation(op.Table)
+	if err != nil {
+		if op.IfExists {
+			return nil
+		}
+		return err
+	}
+	c.touch("table", r.Name, "")
+	c.dropped[constraintKey(r, "trigger "+op.Name)] = true
+	for _, t := range r.Triggers {
+		if t.Name == op.Name {
+			c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
+				Reverse: append([]string{t.Definition}, triggerState(r.Name, t)...)})
+			return nil
+		}
+	}
+	if op.IfExists {
+		return nil
+	}
+	return fmt.Errorf("trigger %s for relation %s does not exist", qi(op.Name), r.Name)
+}
+
+// alterTable runs the subcommands that are a moment's work, with the way back where the catalog tells it.
+func (c *compiler) alterTable(op ddl.AlterTable, sql string) error {
+	r := c.now.Relation(op.Table)
+	if r == nil {
+		return c.asIs(op, sql, "")
+	}
+	c.touch("table", r.Name, op.Column)
+	alter := "ALTER TABLE " + r.Name.String() + " "
+	if r.Kind == 'v' {
+		alter = "ALTER VIEW " + r.Name.String() + " "
+	} else if r.Kind == 'm' {
+		alter = "ALTER MATERIALIZED VIEW " + r.Name.String() + " "
+	}
+	back := c.reverseAlter(op, r)
+	if back != "" {
+		back = alter + back
+	}
+	return c.asIs(nil, sql, back)
+}
+
+// reverseAlter is the subcommand that takes another one back.
+func (c *compiler) reverseAlter(op ddl.AlterTable, r *ddl.Relation) string {
+	col := r.Column(op.Column)
+	on := func(yes bool, a, b string) string {
+		if yes {
+			return a
+		}
+		return b
+	}
+	switch op.Action {
+	case "SetStatistics":
+		if col != nil {
+			return fmt.Sprintf("ALTER COLUMN %s SET STATISTICS %d", qi(col.Name), col.StatsTarget)
+		}
+	case "SetStorage":
+		if col != nil {
+			return fmt.Sprintf("ALTER COLUMN %s SET STORAGE %s", qi(col.Name), map[byte]string{'p': "PLAIN", 'e': "EXTERNAL", 'x': "EXTENDED", 'm': "MAIN"}[col.Storage])
+		}
+	case "SetCompression":
+		if col != nil {
+			m := map[byte]string{'p': "pglz", 'l': "lz4"}[col.Compression]
+			return fmt.Sprintf("ALTER COLUMN %s SET COMPRESSION %s", qi(col.Name), on(m == "", "DEFAULT", m))
+		}
+	case "SetOptions", "ResetOptions":
+		if col != nil {
+			return options("ALTER COLUMN "+qi(col.Name)+" ", col.Options, op.With)
+		}
+	case "SetRelOptions", "ResetRelOptions", "ReplaceRelOptions":
+		return options("", r.Options, op.With)
+	case "EnableRowSecurity", "DisableRowSecurity":
+		return on(r.RowSecurity, "ENABLE", "DISABLE") + " ROW LEVEL SECURITY"
+	case "ForceRowSecurity", "NoForceRowSecurity":
+		return on(r.ForceRowSecurity, "FORCE", "NO FORCE") + " ROW LEVEL SECURITY"
+	case "ChangeOwner":
+		return "OWNER TO " + qi(r.Owner)
+	case "ReplicaIdentity":
+		switch r.ReplicaIdentity {
+		case 'n':
+			return "REPLICA IDENTITY NOTHING"
+		case 'f':
+			return "REPLICA IDENTITY FULL"
+		case 'i':
+			for _, i := range r.Indexes {
+				if i.ReplIdent {
+					return "REPLICA IDENTITY USING INDEX " + qi(i.Name.Name)
+				}
+			}
+		}
+		return "REPLICA IDENTITY DEFAULT"
+	case "ClusterOn", "DropCluster":
+		for _, i := range r.Indexes {
+			if i.Clustered {
+				return "CLUSTER ON " + qi(i.Name.Name)
+			}
+		}
+		return "SET WITHOUT CLUSTER"
+	case "SetLogged", "SetUnLogged":
+		return on(r.Persistence == 'u', "SET UNLOGGED", "SET LOGGED")
+	case "EnableTrig", "DisableTrig", "EnableAlwaysTrig", "EnableReplicaTrig":
+		for _, t := range r.Triggers {
+			if t.Name == op.Arg {
+				return map[byte]string{'O': "ENABLE", 'D': "DISABLE", 'A': "ENABLE ALWAYS", 'R': "ENABLE REPLICA"}[t.Enabled] + " TRIGGER " + qi(t.Name)
+			}
+		}
+	}
+	return ""
+}
+
+// options restores the storage parameters that a statement names: the values they had, or none.
+func options(prefix string, have, names []string) string {
+	var set, reset []string
+	for _, n := range names {
+		i := slices.IndexFunc(have, func(o string) bool { return strings.HasPrefix(o, n+"=") })
+		if i >= 0 {
+			k, v, _ := strings.Cut(have[i], "=")
+			set = append(set, k+" = "+ddl.QuoteLiteral(v))
+		} else {
+			reset = append(reset, n)
+		}
+	}
+	switch {
+	case len(set) > 0 && len(reset) > 0:
+		return prefix + "SET (" + strings.Join(set, ", ") + "), " + prefix + "RESET (" + strings.Join(reset, ", ") + ")"
+	case len(set) > 0:
+		return prefix + "SET (" + strings.Join(set, ", ") + ")"
+	case len(reset) > 0:
+		return prefix + "RESET (" + strings.Join(reset, ", ") + ")"
+	}
+	return ""
+}
+
+// other handles the statements without an op of their own by what their command tag says.
+func (c *compiler) other(op ddl.Other, sql string) error {
+	for _, n := range op.Objects {
+		c.touch("table", c.resolve(n), "")
+	}
+	verb, kind, _ := strings.Cut(op.Tag, " ")
+	switch verb {
+	case "SELECT", "SHOW", "EXPLAIN", "NOTIFY", "LISTEN", "CHECKPOINT", "ANALYZE":
+		return c.harmless(op, sql)
+	case "VACUUM", "CLUSTER":
+		if verb == "CLUSTER" || strings.Contains(strings.ToUpper(sql), "FULL") {
+			if err := c.mayBlock(sql); err != nil {
+				return err
+			}
+		}
+		return c.harmless(op, sql)
+	case "DROP":
+		for _, n := range slices.Concat(op.Objects, op.Names) {
+			c.dropped[kind+" "+n.Name] = true
+		}
+		what := strings.ToLower(kind) + " " + strings.Join(texts(slices.Concat(op.Names, op.Objects)), ", ")
+		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Destroys: what, Irreversible: what + " is gone"})
+		return nil
+	case "CREATE":
+		return c.createOther(op, kind, sql)
+	case "GRANT":
+		return c.asIs(op, sql, c.revoke(sql))
+	}
+	if err := c.mayBlock(sql); err != nil {
+		return err
+	}
+	c.step(Step{Phase: Expand, Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql},
+		Irreversible: "Replank does not know the statement that takes " + op.Tag + " back"})
+	return nil
+}
+
+func (c *compiler) kindAsWritten() Kind {
+	if c.stmt.NoTx {
+		return Concurrently
+	}
+	return Transaction
+}
+
+// createOther creates a function, schema, extension, policy … and knows the way back from its identity.
+func (c *compiler) createOther(op ddl.Other, kind, sql string) error {
+	for _, n := range slices.Concat(op.Objects, op.Names) {
+		if c.dropped[kind+" "+n.Name] {
+			c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
+			return nil
+		}
+	}
+	kind, identity, replace := ddl.Identity(sql)
+	st := Step{Phase: Expand, Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}}
+	switch {
+	case identity == "":
+		st.Irreversible = "Replank does not know what CREATE " + kind + " made"
+	case replace && strings.HasSuffix(identity, ")"):
+		if f := c.functionAsIs(identity); f != "" {
+			st.Reverse = []string{f}
+		} else {
+			st.Reverse = []string{"DROP " + kind + " IF EXISTS " + identity}
+		}
+	default:
+		st.Reverse = []string{"DROP " + kind + " IF EXISTS " + identity}
+	}
+	c.step(st)
+	return nil
+}
+
+// functionAsIs gives the definition of a function that exists already.
+func (c *compiler) functionAsIs(identity string) string {
+	for _, f := range c.now.Functions {
+		if sameSignature(f.Signature, identity) {
+			return f.Definition
+		}
+	}
+	return ""
+}
+
+// sameSignature compares a regprocedure text with what the file wrote, schema and spacing aside.
+func sameSignature(a, b string) bool {
+	norm := func(s string) string {
+		name, args, _ := strings.Cut(s, "(")
+		if i := strings.LastIndexByte(name, '.'); i >= 0 {
+			name = name[i+1:]
+		}
+		return name + "(" + strings.ReplaceAll(args, " ", "")
+	}
+	return norm(a) == norm(b)
+}
+
+// revoke is the way back of a GRANT: nothing where the privilege cannot be named.
+func (c *compiler) revoke(sql string) string {
+	s, err := ddl.RevokeOf(sql)
+	if err != nil {
+		return ""
+	}
+	return s
+}

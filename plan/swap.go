@@ -1,0 +1,343 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/replank/replank/ddl"
+)
+
+// swap is the one short transaction in which twins take the place of their columns. Inside it there are only
+// renames, drops, USING INDEX and the like: nothing reads or writes rows (RULES 12). The lists are run in the
+// order of the fields.
+type swap struct {
+	remember []string // positions of identity sequences
+	detach   []string // what would stop DROP COLUMN: views, policies, triggers, statistics, foreign keys
+	sync     []string // our triggers go
+	columns  []string // drop the old, rename the new, default, NOT NULL
+	keys     []string // constraints and indexes take their names
+	attach   []string // what detach took away comes back
+}
+
+func (s *swap) sql() []string {
+	return slices.Concat(s.remember, s.detach, s.sync, s.columns, s.keys, s.attach)
+}
+
+// flushTypes finishes the type changes collected so far: fill, indexes, constraints, and the swap.
+func (c *compiler) flushTypes() error {
+	twins := c.twins.types
+	c.twins.types = nil
+	if len(twins) == 0 {
+		return nil
+	}
+	byTable := map[ddl.Name][]*twin{}
+	var tables []*ddl.Relation
+	for _, t := range twins {
+		if byTable[t.rel.Name] == nil {
+			tables = append(tables, t.rel)
+		}
+		byTable[t.rel.Name] = append(byTable[t.rel.Name], t)
+	}
+	for _, r := range tables {
+		c.fillTwins(r, byTable[r.Name])
+	}
+	s := &swap{}
+	for _, r := range tables {
+		if err := c.swapTable(s, r, byTable[r.Name]); err != nil {
+			return err
+		}
+	}
+	c.swapForeignKeys(s, tables, byTable)
+	if err := c.swapDependents(s, tables, byTable); err != nil {
+		return err
+	}
+	var what []string
+	for _, t := range twins {
+		what = append(what, t.rel.Name.String()+"."+qi(t.col.Name))
+		if err := c.columnOrder(t.rel, t.col.Name); err != nil {
+			return err
+		}
+	}
+	c.later(Step{Kind: Transaction, Title: "swap " + strings.Join(what, ", "), SQL: s.sql(),
+		Destroys:     "the former values of " + strings.Join(what, ", "),
+		Irreversible: "the former column is gone"})
+	return nil
+}
+
+// swapTable writes the swap of one table's columns with their own indexes and constraints.
+func (c *compiler) swapTable(s *swap, r *ddl.Relation, twins []*twin) error {
+	cols := map[string]string{}
+	for _, t := range twins {
+		cols[t.col.Name] = t.name
+		s.sync = append(s.sync, t.sync.drop(c.triggerTables(r))...)
+	}
+	if err := c.twinConstraints(s, r, twins, cols); err != nil {
+		return err
+	}
+	var keys []string
+	err := c.twinIndexes(r, cols, func(m *ddl.Relation, i *ddl.Index) {
+		keys = append(keys, c.takeName(m, i)...)
+	})
+	if err != nil {
+		return err
+	}
+	s.keys = append(s.keys, keys...)
+	for _, t := range twins {
+		c.swapColumn(s, t)
+	}
+	return nil
+}
+
+// takeName gives the twin of an index the name, and the constraint, of its original.
+func (c *compiler) takeName(m *ddl.Relation, i *ddl.Index) []string {
+	tmp := ddl.Name{Schema: i.Name.Schema, Name: internalName(i.Name.Name)}
+	var out []string
+	switch k := m.Constraint(i.Constraint); {
+	case k != nil && i.Partitioned:
+		// Its partitions have the constraint by now, and it adopts them.
+		out = append(out, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", m.Name, qi(k.Name), k.Definition))
+	case k != nil:
+		word := "UNIQUE"
+		if k.Kind == ddl.PrimaryKey {
+			word = "PRIMARY KEY"
+		}
+		def := ""
+		if k.Deferrable {
+			def += " DEFERRABLE"
+		}
+		if k.Deferred {
+			def += " INITIALLY DEFERRED"
+		}
+		out = append(out, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", m.Name, qi(k.Name), word, qi(tmp.Name), def))
+	default:
+		out = append(out, fmt.Sprintf("ALTER INDEX %s RENAME TO %s", tmp, qi(i.Name.Name)))
+	}
+	if k := m.Constraint(i.Constraint); k != nil && k.Comment != "" {
+		out = append(out, fmt.Sprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", qi(k.Name), m.Name, ddl.QuoteLiteral(k.Comment)))
+	}
+	if i.Comment != "" {
+		out = append(out, fmt.Sprintf("COMMENT ON INDEX %s IS %s", i.Name, ddl.QuoteLiteral(i.Comment)))
+	}
+	if i.Clustered {
+		out = append(out, fmt.Sprintf("ALTER TABLE %s CLUSTER ON %s", m.Name, qi(i.Name.Name)))
+	}
+	if i.ReplIdent {
+		out = append(out, fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY USING INDEX %s", m.Name, qi(i.Name.Name)))
+	}
+	var nums []int
+	for n := range i.StatsTarget {
+		nums = append(nums, n)
+	}
+	slices.Sort(nums)
+	for _, n := range nums {
+		out = append(out, fmt.Sprintf("ALTER INDEX %s ALTER COLUMN %d SET STATISTICS %d", i.Name, n, i.StatsTarget[n]))
+	}
+	return out
+}
+
+// twinConstraints proves for the twins what NOT NULL and CHECK say of the columns.
+func (c *compiler) twinConstraints(s *swap, r *ddl.Relation, twins []*twin, cols map[string]string) error {
+	for _, t := range twins {
+		if t.col.NotNull {
+			c.checkNotNull(r, t.name)
+		}
+	}
+	for _, m := range c.family(r) {
+		for _, k := range m.Constraints {
+			if k.Kind == ddl.Exclude && uses(k.Columns, cols) {
+				return c.refuse("exclusion-constraint", "drop the constraint first and add it again in a quiet hour",
+					"exclusion constraint %s needs the column, and PostgreSQL cannot build another one beside the application", qi(k.Name))
+			}
+			if k.Kind != ddl.Check || !uses(k.Columns, cols) || k.Inherited > 0 {
+				continue
+			}
+			tmp := internalName(k.Name)
+			def, err := ddl.RenameConstraintDef(k.Definition, cols, nil, nil)
+			if err != nil {
+				return fmt.Errorf("constraint %s: %w", qi(k.Name), err)
+			}
+			back := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", m.Name, qi(tmp))
+			c.addThenValidate(m, tmp, !k.Valid, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", m.Name, qi(tmp), def), back)
+			s.detach = append(s.detach, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", m.Name, qi(k.Name)))
+			s.keys = append(s.keys, fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", m.Name, qi(tmp), qi(k.Name)))
+			if k.Comment != "" {
+				s.keys = append(s.keys, fmt.Sprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", qi(k.Name), m.Name, ddl.QuoteLiteral(k.Comment)))
+			}
+		}
+	}
+	return nil
+}
+
+// swapColumn drops the old column and gives the twin everything that belonged to it.
+func (c *compiler) swapColumn(s *swap, t *twin) {
+	r, col := t.rel, t.col
+	tbl, name := r.Name.String(), qi(col.Name)
+	alter := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s ", tbl, name)
+	seq := c.now.Sequences[col.Sequence]
+	if col.Identity != 0 && seq != nil {
+		// DROP COLUMN takes the sequence along; its position is carried over inside the transaction.
+		s.remember = append(s.remember, fmt.Sprintf("SELECT pg_catalog.set_config('replank.position', last_value || ' ' || is_called, true) FROM %s", seq.Name))
+	} else if seq != nil {
+		s.columns = append(s.columns, fmt.Sprintf("ALTER SEQUENCE %s OWNED BY NONE", seq.Name))
+	}
+	s.columns = append(s.columns,
+		fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", tbl, name),
+		fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", tbl, qi(t.name), name))
+	if col.NotNull {
+		// No scan: the validated CHECK, dropped in the next statement, proves it.
+		set := alter + "SET NOT NULL"
+		if auto := r.Name.Name + "_" + col.Name + "_not_null"; col.NotNullName != "" && col.NotNullName != auto {
+			set = fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s", tbl, qi(col.NotNullName), name)
+		}
+		s.columns = append(s.columns, set, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", tbl, qi(internalName(t.name+"_not_null"))))
+	}
+	switch {
+	case col.Identity != 0 && seq != nil:
+		s.columns = append(s.columns, c.identity(t, seq)...)
+	case col.Default != "":
+		s.columns = append(s.columns, alter+"SET DEFAULT "+col.Default)
+	}
+	if seq != nil && col.Identity == 0 {
+		s.columns = append(s.columns, fmt.Sprintf("ALTER SEQUENCE %s OWNED BY %s.%s", seq.Name, tbl, name))
+	}
+	s.columns = append(s.columns, columnAttributes(r, col)...)
+}
+
+// identity makes the twin the identity column with the same sequence name, options and position.
+func (c *compiler) identity(t *twin, seq *ddl.Sequence) []string {
+	always := "BY DEFAULT"
+	if t.col.Identity == 'a' {
+		always = "ALWAYS"
+	}
+	opts := fmt.Sprintf("SEQUENCE NAME %s START WITH %d INCREMENT BY %d CACHE %d", seq.Name, seq.Start, seq.Increment, seq.Cache)
+	if seq.Cycle {
+		opts += " CYCLE"
+	}
+	lit := ddl.QuoteLiteral(seq.Name.String())
+	return []string{
+		fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s ADD GENERATED %s AS IDENTITY (%s)", t.rel.Name, qi(t.col.Name), always, opts),
+		fmt.Sprintf("SELECT pg_catalog.setval(%s, pg_catalog.split_part(p, ' ', 1)::bigint, pg_catalog.split_part(p, ' ', 2)::boolean)"+
+			" FROM pg_catalog.current_setting('replank.position') AS p", lit),
+	}
+}
+
+// columnAttributes restores what a column has besides type, default and NOT NULL.
+func columnAttributes(r *ddl.Relation, col *ddl.RelColumn) []string {
+	tbl, name := r.Name.String(), qi(col.Name)
+	alter := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s ", tbl, name)
+	var out []string
+	if col.StatsTarget >= 0 {
+		out = append(out, fmt.Sprintf("%sSET STATISTICS %d", alter, col.StatsTarget))
+	}
+	if len(col.Options) > 0 {
+		out = append(out, alter+"SET ("+strings.Join(col.Options, ", ")+")")
+	}
+	if m := map[byte]string{'p': "pglz", 'l': "lz4"}[col.Compression]; m != "" {
+		out = append(out, alter+"SET COMPRESSION "+m)
+	}
+	if col.Comment != "" {
+		out = append(out, fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", tbl, name, ddl.QuoteLiteral(col.Comment)))
+	}
+	for _, g := range col.ACL {
+		out = append(out, fmt.Sprintf("GRANT %s (%s) ON %s TO %s%s", g.Privilege, name, tbl, grantee(g), grantOption(g)))
+	}
+	return out
+}
+
+func grantee(g ddl.Grant) string {
+	if g.Grantee == "" {
+		return "PUBLIC"
+	}
+	return qi(g.Grantee)
+}
+
+func grantOption(g ddl.Grant) string {
+	if g.Grantable {
+		return " WITH GRANT OPTION"
+	}
+	return ""
+}
+
+// swapForeignKeys gives every foreign key at either end of a twin a twin of its own, proven beside the
+// application, that takes over its name.
+func (c *compiler) swapForeignKeys(s *swap, tables []*ddl.Relation, byTable map[ddl.Name][]*twin) {
+	cols := func(n ddl.Name) map[string]string {
+		m := map[string]string{}
+		for _, t := range byTable[n] {
+			m[t.col.Name] = t.name
+		}
+		return m
+	}
+	seen := map[string]bool{}
+	for _, r := range tables {
+		for _, k := range slices.Concat(r.Constraints, r.ReferencedBy) {
+			id := k.Table.String() + "/" + k.Name
+			if k.Kind != ddl.ForeignKey || k.Parent != 0 || seen[id] {
+				continue
+			}
+			mine, theirs := cols(k.Table), cols(k.RefTable)
+			if !uses(k.Columns, mine) && !uses(k.RefColumns, theirs) {
+				continue
+			}
+			seen[id] = true
+			c.twinForeignKey(s, k, mine, theirs)
+		}
+	}
+}
+
+func (c *compiler) twinForeignKey(s *swap, k *ddl.TableConstraint, mine, theirs map[string]string) {
+	child := c.now.Relation(k.Table)
+	if child == nil {
+		return
+	}
+	c.touch("table", k.Table, "")
+	def, err := ddl.RenameConstraintDef(k.Definition, mine, nil, theirs)
+	if err != nil {
+		def = k.Definition
+	}
+	tmp := internalName(k.Name)
+	rename := func(m ddl.Name, from, to string) {
+		s.keys = append(s.keys, fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", m, qi(from), qi(to)))
+	}
+	back := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", k.Table, qi(tmp))
+	if child.Kind == 'p' && c.now.Version < 180000 {
+		for _, leaf := range c.leaves(child) {
+			b := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", leaf.Name, qi(tmp))
+			c.addThenValidate(leaf, tmp, false, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", leaf.Name, qi(tmp), def), b)
+		}
+		c.step(Step{Phase: Verify, Kind: Transaction, Title: "add the twin of foreign key " + qi(k.Name) + " to " + k.Table.String(),
+			SQL: []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", k.Table, qi(tmp), def)}, Reverse: []string{back}})
+	} else {
+		c.addThenValidate(child, tmp, !k.Valid, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", k.Table, qi(tmp), def), back)
+	}
+	s.detach = append(s.detach, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", k.Table, qi(k.Name)))
+	for _, m := range c.family(child) {
+		if child.Kind != 'p' && m != child {
+			continue
+		}
+		rename(m.Name, tmp, c.nameBelow(m, child, k))
+	}
+	if k.Comment != "" {
+		s.keys = append(s.keys, fmt.Sprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", qi(k.Name), k.Table, ddl.QuoteLiteral(k.Comment)))
+	}
+}
+
+// nameBelow finds what a partition calls its part of the parent's constraint.
+func (c *compiler) nameBelow(m, child *ddl.Relation, k *ddl.TableConstraint) string {
+	if m == child {
+		return k.Name
+	}
+	parents := map[uint32]bool{k.OID: true}
+	for _, f := range c.family(child) {
+		for _, x := range f.Constraints {
+			if parents[x.Parent] {
+				parents[x.OID] = true
+				if f == m {
+					return x.Name
+				}
+			}
+		}
+	}
+	return k.Name
+}

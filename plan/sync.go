@@ -1,0 +1,312 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/replank/replank/ddl"
+)
+
+// SQLSTATE values of our sync triggers, documented in docs/errors.md.
+const (
+	stateInconsistent = "RP001" // both shapes written, with values that do not agree
+	stateReadOnly     = "RP002" // the new shape cannot be written until complete
+)
+
+// sync keeps two shapes of a row equal while both live: columns of the old shape on one side, columns of the
+// new one on the other. Its triggers run last of all BEFORE triggers, for every client, whatever its
+// search_path or session_replication_role (RULES 7).
+type sync struct {
+	table ddl.Name
+	old   []syncColumn
+	new   []syncColumn
+	path  string // search_path for the functions; "" = the expressions name nothing that needs one
+}
+
+// syncColumn is a column on one side.
+type syncColumn struct {
+	name string
+	// from computes the column from the other side; "" on the old side = the new shape is read-only.
+	from string
+	// unset is true in an INSERT that did not write the column: it is NULL, or its default's value.
+	// "" = nobody can tell, since the default is volatile.
+	unset string
+	// plainEq says that equal values of the type have equal bytes, so that IS DISTINCT FROM compares images.
+	plainEq bool
+}
+
+func (s sync) id() string {
+	var b strings.Builder
+	b.WriteString(s.table.String())
+	for _, c := range slices.Concat(s.old, s.new) {
+		b.WriteString("\x00" + c.name)
+	}
+	sum := sha256.Sum256([]byte(b.String()))
+	return hex.EncodeToString(sum[:4])
+}
+
+func (s sync) function(event string) string { return "replank.sync_" + s.id() + "_" + event }
+
+// trigger sorts behind every name that starts with a letter, a digit or an underscore: BEFORE triggers run in
+// the byte order of their names.
+func (s sync) trigger(event string) string { return qi("~replank_" + s.id() + "_" + event) }
+
+// create makes functions and triggers. members are the table and, where triggers are not inherited, the tables
+// below it.
+func (s sync) create(members []ddl.Name) []string {
+	flag := "pg_catalog.current_setting('" + FillFlag + "', true) IS DISTINCT FROM 'on'"
+	sql := []string{
+		s.functionSQL("ins", s.insertBody()),
+		s.functionSQL("upd", s.updateBody()),
+	}
+	changed := differ(slices.Concat(s.old, s.new), "OLD", "NEW")
+	for _, t := range members {
+		sql = append(sql,
+			fmt.Sprintf("CREATE TRIGGER %s BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION %s()", s.trigger("ins"), t, s.function("ins")),
+			fmt.Sprintf("CREATE TRIGGER %s BEFORE UPDATE ON %s FOR EACH ROW WHEN (%s AND %s) EXECUTE FUNCTION %s()", s.trigger("upd"), t, changed, flag, s.function("upd")))
+	}
+	return sql
+}
+
+// always arms the triggers for sessions with session_replication_role = replica too; PostgreSQL 14 does not
+// hand this down to partitions, so each gets its own.
+func (s sync) always(members []ddl.Name) []string {
+	var sql []string
+	for _, t := range members {
+		sql = append(sql, fmt.Sprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s, ENABLE ALWAYS TRIGGER %s", t, s.trigger("ins"), s.trigger("upd")))
+	}
+	return sql
+}
+
+func (s sync) drop(members []ddl.Name) []string {
+	var sql []string
+	for _, t := range members {
+		sql = append(sql,
+			fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", s.trigger("ins"), t),
+			fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", s.trigger("upd"), t))
+	}
+	return append(sql, fmt.Sprintf("DROP FUNCTION IF EXISTS %s(), %s()", s.function("ins"), s.function("upd")))
+}
+
+func (s sync) functionSQL(event, body string) string {
+	set := ""
+	if s.path != "" {
+		set = " SET search_path = " + s.path
+	}
+	return fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql%s AS %s", s.function(event), set, dollar(body))
+}
+
+func (s sync) insertBody() string {
+	var b strings.Builder
+	b.WriteString("\nBEGIN\n")
+	fmt.Fprintf(&b, "  IF %s THEN\n%s", unset(s.new), s.forward())
+	if s.writable() {
+		fmt.Fprintf(&b, "  ELSIF %s THEN\n%s", unset(s.old), s.backward())
+	}
+	fmt.Fprintf(&b, "  ELSE\n%s", s.check())
+	b.WriteString("  END IF;\n  RETURN NEW;\nEND;\n")
+	return b.String()
+}
+
+func (s sync) updateBody() string {
+	var b strings.Builder
+	b.WriteString("\nBEGIN\n")
+	fmt.Fprintf(&b, "  IF NOT (%s) THEN\n%s", differ(s.new, "OLD", "NEW"), s.forward())
+	if s.writable() {
+		fmt.Fprintf(&b, "  ELSIF NOT (%s) THEN\n%s", differ(s.old, "OLD", "NEW"), s.backward())
+	}
+	fmt.Fprintf(&b, "  ELSE\n%s", s.check())
+	b.WriteString("  END IF;\n  RETURN NEW;\nEND;\n")
+	return b.String()
+}
+
+func (s sync) writable() bool {
+	return !slices.ContainsFunc(s.old, func(c syncColumn) bool { return c.from == "" })
+}
+
+func (s sync) forward() string  { return assign(s.new) }
+func (s sync) backward() string { return assign(s.old) }
+
+func assign(cols []syncColumn) string {
+	var b strings.Builder
+	for _, c := range cols {
+		fmt.Fprintf(&b, "    NEW.%s := %s;\n", qi(c.name), inNew(c.from))
+	}
+	return b.String()
+}
+
+// check raises when what was written into the new shape is not what the old shape says. The variables have the
+// columns' own types, so that images are compared like with like.
+func (s sync) check() string {
+	var b strings.Builder
+	b.WriteString("    DECLARE\n")
+	for i, c := range s.new {
+		fmt.Fprintf(&b, "      v%d %s.%s%%TYPE := %s;\n", i, s.table, qi(c.name), inNew(c.from))
+	}
+	b.WriteString("    BEGIN\n      IF ")
+	for i, c := range s.new {
+		if i > 0 {
+			b.WriteString(" OR ")
+		}
+		if c.plainEq {
+			fmt.Fprintf(&b, "NEW.%s IS DISTINCT FROM v%d", qi(c.name), i)
+		} else {
+			fmt.Fprintf(&b, "ROW(NEW.%s)::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW(v%d)::pg_catalog.record", qi(c.name), i)
+		}
+	}
+	fmt.Fprintf(&b, " THEN\n    %s      END IF;\n    END;\n", s.raise())
+	return b.String()
+}
+
+func (s sync) raise() string {
+	if !s.writable() {
+		return fmt.Sprintf("    RAISE EXCEPTION USING ERRCODE = '%s', MESSAGE = %s, HINT = 'Write the old columns until the migration is complete, or give `-- replank: inverse`.';\n",
+			stateReadOnly, ddl.QuoteLiteral("replank: "+list(s.new)+" of "+s.table.String()+" cannot be written yet"))
+	}
+	return fmt.Sprintf("    RAISE EXCEPTION USING ERRCODE = '%s', MESSAGE = %s, HINT = 'Write one of the two shapes, or the same value in both.';\n",
+		stateInconsistent, ddl.QuoteLiteral("replank: "+list(s.old)+" and "+list(s.new)+" of "+s.table.String()+" were written with values that do not agree"))
+}
+
+func list(cols []syncColumn) string {
+	var out []string
+	for _, c := range cols {
+		out = append(out, qi(c.name))
+	}
+	return strings.Join(out, ", ")
+}
+
+func unset(cols []syncColumn) string {
+	var parts []string
+	for _, c := range cols {
+		if c.unset == "" {
+			return "true"
+		}
+		parts = append(parts, c.unset)
+	}
+	return strings.Join(parts, " AND ")
+}
+
+// differ compares the binary images of columns in two row variables (RULES 2).
+func differ(cols []syncColumn, a, b string) string {
+	var parts []string
+	var images []string
+	for _, c := range cols {
+		if c.plainEq {
+			parts = append(parts, fmt.Sprintf("%s.%s IS DISTINCT FROM %s.%s", a, qi(c.name), b, qi(c.name)))
+		} else {
+			images = append(images, qi(c.name))
+		}
+	}
+	if len(images) > 0 {
+		row := func(v string) string {
+			return "ROW(" + v + "." + strings.Join(images, ", "+v+".") + ")::pg_catalog.record"
+		}
+		parts = append(parts, row(a)+" OPERATOR(pg_catalog.*<>) "+row(b))
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return "(" + strings.Join(parts, " OR ") + ")"
+}
+
+// inNew makes the columns of an expression those of the row being written.
+func inNew(expr string) string {
+	s, err := ddl.QualifyColumns(expr, "NEW")
+	if err != nil {
+		return expr
+	}
+	return s
+}
+
+// dollar quotes a function body with a tag that does not occur in it.
+func dollar(body string) string {
+	tag := "$replank$"
+	for i := 0; strings.Contains(body, tag); i++ {
+		tag = fmt.Sprintf("$replank%d$", i)
+	}
+	return tag + body + tag
+}
+
+// plainTypes are types whose equal values have equal bytes. text and varchar only under a deterministic
+// collation, which every built-in one is.
+var plainTypes = []string{
+	"smallint", "integer", "bigint", "oid", "boolean", "uuid", "date", "bytea", "name",
+	"text", "character varying", "timestamp without time zone", "timestamp with time zone", "time without time zone",
+	"inet", "macaddr",
+}
+
+func plainEq(typ, collation string) bool {
+	if collation != "" {
+		return false
+	}
+	if i := strings.IndexByte(typ, '('); i >= 0 {
+		end := strings.IndexByte(typ, ')')
+		typ = typ[:i] + typ[end+1:]
+	}
+	return slices.Contains(plainTypes, typ)
+}
+
+// triggerPair is the SQL that makes and removes a trigger of ours.
+type triggerPair struct{ create, drop []string }
+
+// guardNulls makes a trigger that gives a column a value where a row being written has none. With inserts set
+// it works for INSERT too (old writers of a NOT NULL column); otherwise a default does that, and the trigger
+// only keeps an UPDATE from carrying an unfilled row past the fill.
+func (c *compiler) guardNulls(r *ddl.Relation, col, expr string, inserts bool) triggerPair {
+	sum := sha256.Sum256([]byte(r.Name.String() + "\x00" + col))
+	id := hex.EncodeToString(sum[:4])
+	fn := "replank.fill_" + id
+	trg := qi("~replank_" + id + "_fill")
+	when := fmt.Sprintf("NEW.%s IS NULL", qi(col))
+	event := "INSERT OR UPDATE"
+	if !inserts {
+		event = "UPDATE"
+		when += fmt.Sprintf(" AND OLD.%s IS NULL", qi(col))
+	}
+	set := ""
+	if p := c.pathFor(expr); p != "" {
+		set = " SET search_path = " + p
+	}
+	p := triggerPair{create: []string{fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql%s AS %s", fn, set,
+		dollar(fmt.Sprintf("\nBEGIN\n  NEW.%s := %s;\n  RETURN NEW;\nEND;\n", qi(col), inNew(expr))))}}
+	for _, t := range c.triggerTables(r) {
+		p.create = append(p.create, fmt.Sprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION %s()", trg, event, t, when, fn))
+		p.drop = append(p.drop, fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", trg, t))
+	}
+	for _, m := range c.family(r) {
+		p.create = append(p.create, fmt.Sprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", m.Name, trg))
+	}
+	p.drop = append(p.drop, "DROP FUNCTION IF EXISTS "+fn+"()")
+	return p
+}
+
+// triggerTables are the tables on which a row trigger has to be made: a partitioned table hands it down, an
+// inheritance parent does not.
+func (c *compiler) triggerTables(r *ddl.Relation) []ddl.Name {
+	if r.Kind == 'p' {
+		return []ddl.Name{r.Name}
+	}
+	return c.familyNames(r)
+}
+
+func (c *compiler) familyNames(r *ddl.Relation) []ddl.Name {
+	var out []ddl.Name
+	for _, m := range c.family(r) {
+		out = append(out, m.Name)
+	}
+	return out
+}
+
+// pathFor gives the search_path that an expression needs inside a function; "" when it names nothing but
+// columns, constants and PostgreSQL's own types, which no search_path of a client can hide.
+func (c *compiler) pathFor(exprs ...string) string {
+	for _, e := range exprs {
+		if !ddl.NamesNothing(e) {
+			return searchPath(append([]string{"pg_catalog"}, c.now.SearchPath...))
+		}
+	}
+	return ""
+}

@@ -1,0 +1,401 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/replank/replank/ddl"
+)
+
+// twin is a column with a second column beside it that a sync trigger keeps equal until complete.
+type twin struct {
+	rel   *ddl.Relation
+	col   *ddl.RelColumn
+	name  string // the second column: internal for a type change, the new name for a rename
+	typ   string // its type
+	coll  string
+	using string // expression over the old shape
+	sync  sync
+}
+
+// twinSet holds the type changes of neighbouring statements. They swap together, because a foreign key needs
+// both of its ends.
+type twinSet struct {
+	types []*twin
+	split *split
+
+	dropDefault map[string]bool   // table NUL column: DROP DEFAULT that makes room for a new type
+	rebuilt     map[string]string // enum that is built again → what the old one is called then
+	enums       []enumPair
+	done        map[ddl.Name][]string // columns of either shape, per table
+}
+
+// swapped are the columns of a table that have a twin under an internal name.
+func (s *twinSet) swapped(t ddl.Name) []string { return s.done[t] }
+
+// typeChange reports whether PostgreSQL would rewrite the table, read it, or build its indexes again.
+func (c *compiler) typeChange(col *ddl.RelColumn, op ddl.AlterColumnType) bool {
+	if slices.ContainsFunc(c.twins.enums, func(e enumPair) bool { return e.name == op.Type.Name }) {
+		return true
+	}
+	ch := ddl.TypeChange(c.now, col, op.Type, op.Collation, op.Using)
+	return ch.Rewrite || ch.Scan || ch.Reindex
+}
+
+// alterType changes the type of a column: in an instant where PostgreSQL can, by a twin column where it would
+// rewrite or scan the table.
+func (c *compiler) alterType(op ddl.AlterColumnType, sql string) error {
+	r, col, err := c.column(op.Table, op.Column)
+	if err != nil {
+		return err
+	}
+	c.touch("table", r.Name, op.Column)
+	if r.Kind != 'r' && r.Kind != 'p' || c.fresh[r.Name] {
+		return c.asIs(op, sql, "")
+	}
+	change := c.typeChange(col, op)
+	back := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", r.Name, qi(col.Name), col.Type)
+	if col.Collation != "" {
+		back += " COLLATE " + col.Collation
+	}
+	if !change || c.plain() {
+		st := Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}}
+		if err := c.mayBlock(sql); err != nil {
+			return err
+		}
+		c.noticeShape(r, "changes the type of "+qi(col.Name))
+		if c.big(r) {
+			st.Irreversible = fmt.Sprintf("PostgreSQL has no instant way from %s back to %s", op.Type.SQL, col.Type)
+		} else {
+			st.Reverse = []string{back}
+		}
+		c.step(st)
+		return nil
+	}
+	if err := c.twinnable(r, col); err != nil {
+		return err
+	}
+	t := &twin{rel: r, col: col, name: internalName(col.Name), typ: op.Type.SQL, coll: op.Collation, using: op.Using}
+	if err := c.newEnum(t, op); err != nil {
+		return err
+	}
+	inverse := qi(col.Name)
+	if t.using == "" {
+		t.using = qi(col.Name)
+	} else if !ddl.IsCast(t.using, col.Name) {
+		inverse = ""
+	}
+	if inverse != "" {
+		inverse = qi(t.name)
+	}
+	if e, ok := c.inverseOf(col.Name); ok {
+		if inverse, err = ddl.RenameColumns(e, map[string]string{col.Name: t.name}); err != nil {
+			return err
+		}
+	}
+	if inverse == "" {
+		c.notice("read-only", "the new type of %s.%s can be read but not written until complete: give `-- replank: inverse EXPRESSION` to allow it", r.Name, qi(col.Name))
+	}
+	c.sync(t, inverse)
+	c.hold(r.Name).columns[col.Name] = t.name
+	c.twins.types = append(c.twins.types, t)
+	c.twins.done[r.Name] = append(c.twins.done[r.Name], col.Name)
+	return nil
+}
+
+// newEnum lets a twin use the new enum under the name it has until complete.
+func (c *compiler) newEnum(t *twin, op ddl.AlterColumnType) error {
+	for _, e := range c.twins.enums {
+		if op.Type.Name == e.name {
+			t.typ = e.tmp.String() + strings.Repeat("[]", op.Type.Array)
+		}
+		if t.using == "" {
+			continue
+		}
+		var err error
+		if t.using, err = ddl.RenameTypeIn(t.using, e.name, e.tmp); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inverseOf finds "-- replank: inverse [column =] expression".
+func (c *compiler) inverseOf(col string) (string, bool) {
+	for _, d := range c.stmt.Directives {
+		if d.Verb != "inverse" {
+			continue
+		}
+		if left, right, ok := strings.Cut(d.Arg, "="); ok && identifier(strings.TrimSpace(left)) {
+			if unquote(strings.TrimSpace(left)) == col {
+				return strings.TrimSpace(right), true
+			}
+			continue
+		}
+		return d.Arg, true
+	}
+	return "", false
+}
+
+func identifier(s string) bool { return s != "" && (qi(s) == s || qi(unquote(s)) == s) }
+
+func unquote(s string) string {
+	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
+		return strings.ReplaceAll(s[1:len(s)-1], `""`, `"`)
+	}
+	return s
+}
+
+// twinnable says why a column cannot have a twin.
+func (c *compiler) twinnable(r *ddl.Relation, col *ddl.RelColumn) error {
+	if slices.Contains(r.PartitionBy, col.Name) {
+		return c.refuse("partition-key", "create a new partitioned table and move the rows", "PostgreSQL cannot alter column %s because it is part of the partition key of %s", qi(col.Name), r.Name)
+	}
+	if r.IsPartition || col.Inherited > 0 {
+		return c.refuse("inherited-column", "change the parent table", "PostgreSQL cannot alter inherited column %s", qi(col.Name))
+	}
+	if col.Generated != 0 {
+		return c.refuse("generated-column", "drop the column and add it again", "the values of %s are computed, so a twin of it cannot be written", qi(col.Name))
+	}
+	for _, d := range r.Dependents {
+		if d.Column != col.Name {
+			continue
+		}
+		switch d.Kind {
+		case "generated column":
+			return c.refuse("generated-dependent", "drop the generated column in an earlier migration and add it again in a later one",
+				"PostgreSQL cannot alter the type of a column that a generated column uses (%s)", d.Text)
+		case "rule", "publication", "function":
+			return c.refuse("dependent-"+d.Kind, "drop it before and create it again after the change",
+				"%s depends on column %s", d.Text, qi(col.Name))
+		}
+	}
+	for _, m := range c.family(r) {
+		for _, t := range m.Triggers {
+			if t.Row && t.Before && t.Name > "~replank" {
+				return c.refuse("trigger-order", "rename the trigger", "BEFORE trigger %s of %s would run behind the sync trigger, which has to be last", qi(t.Name), m.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// sync adds the second column with the triggers that keep both equal from the first moment on.
+func (c *compiler) sync(t *twin, inverse string) {
+	r, col := t.rel, t.col
+	def := ""
+	if col.Default != "" && !col.Volatile && col.Identity == 0 {
+		def = col.Default
+	}
+	old := syncColumn{name: col.Name, from: inverse, plainEq: plainEq(col.Type, col.Collation)}
+	neu := syncColumn{name: t.name, from: t.using, plainEq: plainEq(t.typ, t.coll)}
+	isUnset := func(k syncColumn) string {
+		if def == "" {
+			return "NEW." + qi(k.name) + " IS NULL"
+		}
+		// The column has the default on its own side: whoever left it out wrote the default's value.
+		return fmt.Sprintf("NEW.%s::text IS NOT DISTINCT FROM (%s)::%s::text", qi(k.name), def, c.columnType(t, k.name))
+	}
+	neu.unset = isUnset(neu)
+	switch {
+	case col.Default == "" || def != "":
+		old.unset = isUnset(old)
+	}
+	t.sync = sync{table: r.Name, old: []syncColumn{old}, new: []syncColumn{neu}, path: c.pathFor(t.using, inverse, def)}
+	coll := ""
+	if t.coll != "" {
+		coll = " COLLATE " + t.coll
+	}
+	st := Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("add %s beside %s to %s, kept equal by triggers", qi(t.name), qi(col.Name), r.Name)}
+	st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s%s", r.Name, qi(t.name), t.typ, coll))
+	if def != "" {
+		// A default set after ADD COLUMN is for new rows only: old ones stay NULL until the fill.
+		st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT (%s)::%s", r.Name, qi(t.name), def, t.typ))
+	}
+	tables := c.triggerTables(r)
+	st.SQL = append(st.SQL, t.sync.create(tables)...)
+	st.SQL = append(st.SQL, t.sync.always(c.familyNames(r))...)
+	st.Reverse = append(t.sync.drop(tables), fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(t.name)))
+	c.bothNames(t, &st)
+	c.step(st)
+	c.noticeShape(r, "gains column "+qi(t.name))
+}
+
+func (c *compiler) columnType(t *twin, name string) string {
+	if name == t.name {
+		return t.typ
+	}
+	return t.col.Type
+}
+
+// bothNames makes triggers that look at UPDATE OF the column look at its twin as well (RULES 8): our trigger
+// changes the column without naming it in a SET list.
+func (c *compiler) bothNames(t *twin, st *Step) {
+	for _, m := range c.family(t.rel) {
+		for _, tr := range m.Triggers {
+			if tr.Parent != 0 || !slices.Contains(tr.Columns, t.col.Name) {
+				continue
+			}
+			both, err := ddl.AddUpdateOf(tr.Definition, t.name)
+			if err != nil {
+				continue
+			}
+			drop := fmt.Sprintf("DROP TRIGGER %s ON %s", qi(tr.Name), m.Name)
+			st.SQL = append(st.SQL, drop, both)
+			st.SQL = append(st.SQL, triggerState(m.Name, tr)...)
+			st.Reverse = append([]string{drop, tr.Definition}, append(triggerState(m.Name, tr), st.Reverse...)...)
+		}
+	}
+}
+
+// triggerState restores what CREATE TRIGGER does not say.
+func triggerState(table ddl.Name, t *ddl.Trigger) []string {
+	var out []string
+	switch t.Enabled {
+	case 'D':
+		out = append(out, fmt.Sprintf("ALTER TABLE %s DISABLE TRIGGER %s", table, qi(t.Name)))
+	case 'R':
+		out = append(out, fmt.Sprintf("ALTER TABLE %s ENABLE REPLICA TRIGGER %s", table, qi(t.Name)))
+	case 'A':
+		out = append(out, fmt.Sprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", table, qi(t.Name)))
+	}
+	if t.Comment != "" {
+		out = append(out, fmt.Sprintf("COMMENT ON TRIGGER %s ON %s IS %s", qi(t.Name), table, ddl.QuoteLiteral(t.Comment)))
+	}
+	return out
+}
+
+// guard is true for rows whose twin is not yet what the old shape says, compared byte by byte (RULES 2).
+func (t *twin) guard() string {
+	if t.sync.new[0].plainEq {
+		return fmt.Sprintf("%s IS DISTINCT FROM (%s)::%s", qi(t.name), t.using, t.typ)
+	}
+	return fmt.Sprintf("ROW(%s)::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW((%s)::%s)::pg_catalog.record", qi(t.name), t.using, t.typ)
+}
+
+// fillTwins fills all twins of a table in one pass.
+func (c *compiler) fillTwins(r *ddl.Relation, twins []*twin) {
+	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Quiet: true, Flag: FillFlag}
+	var guards []string
+	for _, t := range twins {
+		spec.Set = append(spec.Set, ddl.Assignment{Column: t.name, Expr: t.using})
+		guards = append(guards, t.guard())
+	}
+	spec.Guard = strings.Join(guards, " OR ")
+	c.fill(r, spec)
+}
+
+// renameColumn keeps both names until complete: a second column under the new name, kept equal by triggers,
+// with the indexes that queries on the new name need. At complete the second column goes and the first takes
+// its name, so that everything which depends on the column stays as it is and in its place.
+func (c *compiler) renameColumn(op ddl.RenameColumn, sql string) error {
+	r, col, err := c.column(op.Table, op.From)
+	if err != nil {
+		return err
+	}
+	if r.Column(op.To) != nil {
+		return fmt.Errorf("column %s of relation %s already exists", qi(op.To), r.Name)
+	}
+	c.touch("table", r.Name, op.From)
+	c.touch("table", r.Name, op.To)
+	back := fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", r.Name, qi(op.To), qi(op.From))
+	if c.fresh[r.Name] || c.plain() {
+		return c.asIs(op, sql, back)
+	}
+	if c.opt.VersionSchema != "" || r.Kind != 'r' && r.Kind != 'p' || c.untwinned(r, col) {
+		// The new name exists in the version schema, or only from complete on.
+		c.notice("rename-at-complete", "column %s of %s gets its new name at complete", qi(op.From), r.Name)
+		c.hold(r.Name).columns[op.To] = op.From
+		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{back}})
+		return nil
+	}
+	if err := c.twinnable(r, col); err != nil {
+		return err
+	}
+	t := &twin{rel: r, col: col, name: op.To, typ: col.Type, coll: col.Collation, using: qi(op.From)}
+	c.sync(t, qi(op.To))
+	c.fillTwins(r, []*twin{t})
+	if err := c.twinIndexes(r, map[string]string{op.From: op.To}, nil); err != nil {
+		return err
+	}
+	c.hold(r.Name).columns[op.To] = op.From
+	swap := t.sync.drop(c.triggerTables(r))
+	swap = append(swap, c.originalTriggers(t)...)
+	swap = append(swap, fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(op.To)),
+		fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", r.Name, qi(op.From), qi(op.To)))
+	c.later(Step{Kind: Transaction, Title: title(sql), SQL: swap, Reverse: []string{back}})
+	return nil
+}
+
+// untwinned reports columns for which a second one is impossible but a plain rename is not.
+func (c *compiler) untwinned(r *ddl.Relation, col *ddl.RelColumn) bool {
+	return col.Generated != 0 || col.Identity == 'a' || slices.Contains(r.PartitionBy, col.Name)
+}
+
+// originalTriggers puts back the triggers that bothNames widened.
+func (c *compiler) originalTriggers(t *twin) []string {
+	var out []string
+	for _, m := range c.family(t.rel) {
+		for _, tr := range m.Triggers {
+			if tr.Parent == 0 && slices.Contains(tr.Columns, t.col.Name) {
+				out = append(out, fmt.Sprintf("DROP TRIGGER %s ON %s", qi(tr.Name), m.Name), tr.Definition)
+				out = append(out, triggerState(m.Name, tr)...)
+			}
+		}
+	}
+	return out
+}
+
+// twinIndexes builds, beside the application, a twin of every index that needs one of the columns: leaves
+// first, then the partitioned indexes above them, which adopt what they find. built, when given, is called for
+// each with the original.
+func (c *compiler) twinIndexes(r *ddl.Relation, cols map[string]string, built func(m *ddl.Relation, i *ddl.Index)) error {
+	family := c.family(r)
+	slices.Reverse(family)
+	for _, m := range family {
+		for _, i := range m.Indexes {
+			if !uses(i.Columns, cols) || !i.Valid {
+				continue
+			}
+			if built != nil && i.Partitioned && i.Constraint != "" {
+				built(m, i) // a partitioned constraint adopts its partitions' at the swap
+				continue
+			}
+			tmp := internalName(i.Name.Name)
+			full := ddl.Name{Schema: i.Name.Schema, Name: tmp}
+			if i.Partitioned {
+				sql, err := ddl.RenameIndexDef(i.Definition, tmp, nil, cols, false)
+				if err != nil {
+					return fmt.Errorf("index %s: %w", i.Name, err)
+				}
+				c.step(Step{Phase: Verify, Kind: Transaction, Title: "adopt the partitions' indexes as " + full.String(),
+					SQL: []string{sql}, Reverse: []string{"DROP INDEX IF EXISTS " + full.String()}})
+			} else if err := c.buildTwinIndex(m, i, full, cols); err != nil {
+				return fmt.Errorf("index %s: %w", i.Name, err)
+			}
+			if built != nil {
+				built(m, i)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *compiler) buildTwinIndex(m *ddl.Relation, i *ddl.Index, full ddl.Name, cols map[string]string) error {
+	sql, err := ddl.RenameIndexDef(i.Definition, full.Name, nil, cols, true)
+	if err != nil {
+		return err
+	}
+	rows, bytes := c.size(m)
+	drop := "DROP INDEX CONCURRENTLY IF EXISTS " + full.String()
+	c.step(Step{Phase: Verify, Kind: Concurrently, Title: fmt.Sprintf("build the twin of index %s", i.Name), SQL: []string{sql},
+		Rows: rows, Bytes: bytes,
+		Probe: indexProbe(full, m.Name, true), CleanupIf: indexProbe(full, m.Name, false), Cleanup: []string{drop},
+		Reverse: []string{drop}, ReverseConcurrently: true})
+	return nil
+}
+
+func uses(cols []string, m map[string]string) bool {
+	return slices.ContainsFunc(cols, func(c string) bool { _, ok := m[c]; return ok })
+}
