@@ -34,7 +34,12 @@ type site struct {
 
 func newSite(t testing.TB, sql ...string) *site {
 	t.Helper()
-	s := &site{t: t, dsn: pgtest.DB(t)}
+	return newSiteAt(t, pgtest.DB(t), sql...)
+}
+
+func newSiteAt(t testing.TB, dsn string, sql ...string) *site {
+	t.Helper()
+	s := &site{t: t, dsn: dsn}
 	pgtest.Exec(t, s.dsn, sql...)
 	s.open(s.dsn)
 	err := s.j.Upgrade(t.Context())

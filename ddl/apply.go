@@ -34,6 +34,7 @@ const (
 	dependentObjects   = "2BP01"
 	invalidTable       = "42P16"
 	invalidForeignKey  = "42830"
+	notSupported       = "0A000"
 	duplicateEnumLabel = duplicateObject
 )
 

@@ -146,7 +146,7 @@ func (s *Schema) defineColumn(r *Relation, c Column) ([]Constraint, error) {
 			s.notNull(r, have, c.NotNullName, false)
 		}
 	}
-	have.Local = true
+	have.Local = !r.IsPartition
 	if c.Storage != "" {
 		have.Storage = strings.ToLower(c.Storage)[0]
 	}
@@ -488,6 +488,7 @@ func (s *Schema) renameColumnIn(r *Relation, from, to string) {
 				list(k.RefColumns)
 				text(&k.Definition)
 			}
+			s.relink(f.Table, s.Relations[f.Table])
 		}
 	}
 	s.relink(r.Name, r)
@@ -582,5 +583,24 @@ func renameIdent(sql, from, to string) string {
 
 // renameInText puts a relation's new name in the place of its qualified old one.
 func renameInText(sql string, was, to Name) string {
-	return strings.ReplaceAll(sql, was.String(), to.String())
+	old := was.String()
+	var b strings.Builder
+	for {
+		i := strings.Index(sql, old)
+		if i < 0 {
+			return b.String() + sql
+		}
+		end := i + len(old)
+		b.WriteString(sql[:i])
+		if i > 0 && identByte(sql[i-1]) || end < len(sql) && identByte(sql[end]) {
+			b.WriteString(old) // a part of a longer name
+		} else {
+			b.WriteString(to.String())
+		}
+		sql = sql[end:]
+	}
+}
+
+func identByte(c byte) bool {
+	return c == '_' || c == '$' || c == '"' || c == '.' || c >= 0x80 || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 }

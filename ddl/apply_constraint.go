@@ -201,7 +201,7 @@ func (s *Schema) addForeignKey(r *Relation, c Constraint) error {
 		return refuse(invalidForeignKey, "", "number of referencing and referenced columns for foreign key disagree")
 	}
 	con := &TableConstraint{Name: c.Name, Table: r.Name, Kind: ForeignKey, Columns: slices.Clone(c.Columns), RefTable: to.Name, RefColumns: refs,
-		Index: index, Valid: !c.NotValid && !c.NotEnforced, NotEnforced: c.NotEnforced, NoInherit: true, Local: true,
+		Index: index, Valid: !c.NotValid && !c.NotEnforced, NotEnforced: c.NotEnforced, NoInherit: r.Kind != 'p', Local: true,
 		Deferrable: c.Deferrable, Deferred: c.InitiallyDeferred}
 	con.Definition = foreignKeyText(con, c)
 	if con.Name == "" {
@@ -209,8 +209,6 @@ func (s *Schema) addForeignKey(r *Relation, c Constraint) error {
 	}
 	r.Constraints = append(r.Constraints, con)
 	if r.Kind == 'p' {
-		con.NoInherit = s.Version < 180000
-		con.NoInherit = true
 		return s.eachChild(r, func(child *Relation) error { s.inheritForeignKey(child, con); return nil })
 	}
 	return nil
@@ -288,14 +286,14 @@ func (s *Schema) inheritForeignKey(r *Relation, f *TableConstraint) {
 	for _, have := range r.Constraints {
 		if have.Kind == ForeignKey && have.RefTable == f.RefTable && slices.Equal(have.Columns, f.Columns) &&
 			slices.Equal(have.RefColumns, f.RefColumns) && have.Inherited == 0 {
-			have.Inherited, have.Local = 1, false
+			have.Inherited, have.Local = 1, false // NO INHERIT stays
 			return
 		}
 	}
 	n := f.clone()
 	n.OID, n.Comment = 0, ""
 	n.Parent = f.OID
-	n.Table, n.Inherited, n.Local = r.Name, 1, false
+	n.Table, n.Inherited, n.Local, n.NoInherit = r.Name, 1, false, false
 	if r.Constraint(n.Name) != nil {
 		n.Name = ConstraintName(r.Name.Name, n.Columns, LabelForeignKey, s.takenConstraint(r.Name.Schema))
 	}
@@ -346,6 +344,9 @@ func (s *Schema) addIndexConstraint(r *Relation, c Constraint, only bool) error 
 		return refuse(duplicateTable, "", "relation %q already exists", name)
 	}
 	x.Name, x.Constraint = Name{r.Name.Schema, name}, name
+	if err := uniqueFits(r, x); err != nil {
+		return err
+	}
 	s.finishIndex(r, x)
 	if c.Kind == PrimaryKey {
 		for _, col := range c.Columns {
@@ -354,7 +355,7 @@ func (s *Schema) addIndexConstraint(r *Relation, c Constraint, only bool) error 
 	}
 	r.Constraints = append(r.Constraints, indexConstraint(x, c))
 	if r.Kind == 'p' && !only {
-		return s.eachChild(r, func(child *Relation) error { s.cloneIndex(child, x, x); return nil })
+		return s.eachChild(r, func(child *Relation) error { return s.cloneIndex(child, x, x) })
 	}
 	x.Valid = r.Kind != 'p' || len(r.Children) == 0
 	return nil
@@ -407,9 +408,6 @@ func indexConstraint(x *Index, c Constraint) *TableConstraint {
 	} else {
 		con.Columns = slices.Clone(x.Keys)
 		con.Definition = c.Body
-	}
-	if x.Partitioned {
-		con.NoInherit = false
 	}
 	return con
 }

@@ -51,17 +51,33 @@ func (s *Schema) createIndex(op CreateIndex) error {
 	if op.Name == "" {
 		x.Name.Name = IndexName(r.Name.Name, op.ColumnNames(), LabelIndex, s.takenRelation(r.Name.Schema))
 	}
+	if err := uniqueFits(r, x); err != nil {
+		return err
+	}
 	x.Definition = indexText(x, op)
 	s.finishIndex(r, x)
 	if r.Kind == 'p' && op.Only {
 		x.Valid = len(r.Children) == 0
 	}
 	if r.Kind == 'p' && !op.Only {
-		if err := s.eachChild(r, func(child *Relation) error { s.cloneIndex(child, x, x); return nil }); err != nil {
+		if err := s.eachChild(r, func(child *Relation) error { return s.cloneIndex(child, x, x) }); err != nil {
 			return err
 		}
 	}
 	r.sortParts()
+	return nil
+}
+
+// uniqueFits refuses a unique index that does not hold all of a partition key.
+func uniqueFits(r *Relation, x *Index) error {
+	if r.Kind != 'p' || !x.Unique {
+		return nil
+	}
+	for _, c := range r.PartitionBy {
+		if !slices.Contains(x.Keys, c) {
+			return refuse(notSupported, "", "unique constraint on partitioned table %q must include the partitioning column %q", r.Name.Name, c)
+		}
+	}
 	return nil
 }
 
@@ -156,12 +172,15 @@ func (s *Schema) finishIndex(r *Relation, x *Index) {
 
 // cloneIndex gives r an index like x; parent is the partitioned index it then belongs to, nil for LIKE. An equal
 // index that r has already is attached instead.
-func (s *Schema) cloneIndex(r *Relation, x, parent *Index) {
+func (s *Schema) cloneIndex(r *Relation, x, parent *Index) error {
+	if parent != nil && uniqueFits(r, x) != nil {
+		return uniqueFits(r, x)
+	}
 	if parent != nil {
 		for _, have := range r.Indexes {
 			if have.Parent.IsZero() && equalIndex(have, x) && (parent.Constraint == "") == (have.Constraint == "") && have.Valid {
 				s.attachIndexTo(r, have, parent)
-				return
+				return nil
 			}
 		}
 	}
@@ -193,9 +212,9 @@ func (s *Schema) cloneIndex(r *Relation, x, parent *Index) {
 			if c := from.Constraint(x.Constraint); c != nil {
 				k := c.clone()
 				k.OID, k.Comment, k.Name, k.Table, k.Index = 0, "", n.Constraint, r.Name, n.Name.Name
-				k.Parent, k.Inherited, k.Local, k.NoInherit = 0, 0, true, r.Kind != 'p'
+				k.Parent, k.Inherited, k.Local, k.NoInherit = 0, 0, true, true
 				if parent != nil {
-					k.Parent, k.Inherited, k.Local = c.OID, 1, false
+					k.Parent, k.Inherited, k.Local, k.NoInherit = c.OID, 1, false, false
 				}
 				r.Constraints = append(r.Constraints, k)
 			}
@@ -211,8 +230,9 @@ func (s *Schema) cloneIndex(r *Relation, x, parent *Index) {
 	s.finishIndex(r, n)
 	r.sortParts()
 	if r.Kind == 'p' && parent != nil {
-		s.eachChild(r, func(child *Relation) error { s.cloneIndex(child, n, n); return nil })
+		return s.eachChild(r, func(child *Relation) error { return s.cloneIndex(child, n, n) })
 	}
+	return nil
 }
 
 // indexAttributes names the key columns of an index that exists, expressions by the name they would get.
@@ -250,10 +270,13 @@ func (s *Schema) attachIndexTo(r *Relation, x, parent *Index) {
 }
 
 // inheritIndexes gives a new partition its parent's indexes.
-func (s *Schema) inheritIndexes(r, parent *Relation) {
+func (s *Schema) inheritIndexes(r, parent *Relation) error {
 	for _, x := range slices.Clone(parent.Indexes) {
-		s.cloneIndex(r, x, x)
+		if err := s.cloneIndex(r, x, x); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 func (s *Schema) findIndex(n Name) (*Relation, *Index, error) {
@@ -334,6 +357,7 @@ func (s *Schema) renameIndex(op RenameIndex) error {
 			return nil
 		}
 		_, _, err := s.findIndex(op.Index)
+		err.(*SchemaError).Code = undefinedTable
 		return err
 	}
 	to := Name{x.Name.Schema, op.To}

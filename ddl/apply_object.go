@@ -259,7 +259,7 @@ func (s *Schema) dropType(t *Type, op DropType) error {
 		}
 	}
 	for _, o := range s.Types {
-		if o != t && bareArray(o.Base) == t.Name.String() && !op.Cascade {
+		if o != t && o.Kind != 'm' && bareArray(o.Base) == t.Name.String() && !op.Cascade {
 			return refuse(dependentObjects, "", "cannot drop type %s because type %s depends on it", t.Name, o.Name)
 		}
 	}

@@ -376,6 +376,7 @@ func (s *Schema) alterConstraint(r *Relation, op AlterTable) error {
 	if c.Deferred {
 		c.Definition += " INITIALLY DEFERRED"
 	}
+	s.relink(r.Name, r)
 	return nil
 }
 
@@ -398,6 +399,8 @@ func (s *Schema) other(op Other, sql string) error {
 		return s.createRange(n.CreateRangeStmt)
 	case *pg.Node_CommentStmt:
 		s.comment(n.CommentStmt)
+	case *pg.Node_CreateFunctionStmt:
+		return s.createFunction(n.CreateFunctionStmt, sql)
 	case *pg.Node_CreatePolicyStmt:
 		p := n.CreatePolicyStmt
 		r, err := s.must(relName(p.Table), "rpf")
@@ -414,6 +417,36 @@ func (s *Schema) other(op Other, sql string) error {
 	case *pg.Node_CreateExtensionStmt, *pg.Node_CallStmt:
 		s.opaque = true
 	}
+	return nil
+}
+
+// createFunction remembers a function's name and volatility for the expressions that follow.
+func (s *Schema) createFunction(n *pg.CreateFunctionStmt, sql string) error {
+	name, err := s.home(nameOf(n.Funcname))
+	if err != nil {
+		return err
+	}
+	f := &Function{Name: name, Definition: sql, Kind: 'f', Volatile: 'v', Owner: s.User}
+	if n.IsProcedure {
+		f.Kind = 'p'
+	}
+	for _, o := range n.Options {
+		switch e := o.GetDefElem(); e.GetDefname() {
+		case "volatility":
+			f.Volatile = e.Arg.GetString_().GetSval()[0]
+		case "language":
+			f.Language = e.Arg.GetString_().GetSval()
+		case "as":
+			if body := strs(e.Arg.GetList().GetItems()); len(body) > 0 {
+				f.Body = body[0]
+			}
+		}
+	}
+	_, f.Signature, _ = Identity(sql)
+	if len(n.Funcname) == 1 {
+		f.Signature = QuoteIdent(name.Schema) + "." + f.Signature
+	}
+	s.Functions[f.Signature] = f
 	return nil
 }
 
@@ -600,16 +633,25 @@ func (s *Schema) createRange(n *pg.CreateRangeStmt) error {
 	if multi.Name == name.Name {
 		multi.Name = objectNameOf(name.Name, "", "multirange")
 	}
+	base := ""
 	for _, p := range n.Params {
-		if e := p.GetDefElem(); e.GetDefname() == "multirange_type_name" {
+		e := p.GetDefElem()
+		if e.GetDefname() == "subtype" {
+			t, err := s.resolveType(typeName(e.GetArg().GetTypeName()))
+			if err != nil {
+				return err
+			}
+			base = t.text
+		}
+		if e.GetDefname() == "multirange_type_name" {
 			multi = nameOf(e.GetArg().GetTypeName().GetNames())
 			if multi.Schema == "" {
 				multi.Schema = name.Schema
 			}
 		}
 	}
-	s.addType(&Type{Name: name, Kind: 'r', Owner: s.User})
-	s.addType(&Type{Name: multi, Kind: 'm', Owner: s.User})
+	s.addType(&Type{Name: name, Kind: 'r', Base: base, Owner: s.User})
+	s.addType(&Type{Name: multi, Kind: 'm', Base: name.String(), Owner: s.User})
 	return nil
 }
 

@@ -20,7 +20,9 @@ func (s *Schema) attachPartition(op AttachPartition) error {
 	r, parent = s.mut(r), s.mut(parent)
 	s.adopt(r, parent, true)
 	r.IsPartition, r.Bound = true, op.Bound
-	s.inheritIndexes(r, parent)
+	if err := s.inheritIndexes(r, parent); err != nil {
+		return err
+	}
 	s.inheritForeignKeys(r, parent)
 	s.inheritTriggers(r, parent)
 	r.sortParts()

@@ -103,7 +103,9 @@ func (s *Schema) fillTable(r *Relation, op CreateTable, sql string) error {
 		p = s.mut(p)
 		p.Children = append(p.Children, r.Name)
 		if r.IsPartition {
-			s.inheritIndexes(r, p)
+			if err := s.inheritIndexes(r, p); err != nil {
+				return err
+			}
 			s.inheritForeignKeys(r, p)
 			s.inheritTriggers(r, p)
 		}
@@ -218,6 +220,10 @@ func (s *Schema) copyLike(r *Relation, source Name, options string) error {
 		if n.Identity != 0 {
 			if with["identity"] {
 				n.Sequence = s.newSequence(r.Name, c.Name, c.Type, true)
+				if q := s.Sequences[c.Sequence]; q != nil {
+					to := s.Sequences[n.Sequence]
+					to.Type, to.Start, to.Increment, to.Min, to.Max, to.Cache, to.Cycle = q.Type, q.Start, q.Increment, q.Min, q.Max, q.Cache, q.Cycle
+				}
 			} else {
 				n.Identity = 0
 			}
@@ -238,7 +244,9 @@ func (s *Schema) copyLike(r *Relation, source Name, options string) error {
 	}
 	if with["indexes"] {
 		for _, x := range from.Indexes {
-			s.cloneIndex(r, x, nil)
+			if err := s.cloneIndex(r, x, nil); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -506,11 +514,6 @@ func (s *Schema) renameRelation(n Name, to string, ifExists bool) error {
 func (s *Schema) move(r *Relation, to Name) {
 	r = s.mut(r)
 	was := r.Name
-	for _, f := range r.ReferencedBy { // their owners must be writable before the name changes
-		if owner := s.Relations[f.Table]; owner != nil {
-			s.mut(owner)
-		}
-	}
 	delete(s.Relations, was)
 	r.Name = to
 	s.addRelation(r)
@@ -538,17 +541,16 @@ func (s *Schema) move(r *Relation, to Name) {
 	}
 	for _, owner := range s.sortedRelations() {
 		o := s.Relations[owner]
-		for _, c := range o.Constraints {
-			if c.Kind == ForeignKey && c.RefTable == was {
-				o = s.mut(o)
-				break
+		pointsHere := func(c *TableConstraint) bool { return c.Kind == ForeignKey && c.RefTable == was }
+		if slices.ContainsFunc(o.Constraints, pointsHere) {
+			o = s.mut(o)
+			for _, c := range o.Constraints {
+				if pointsHere(c) {
+					c.RefTable = to
+					text(&c.Definition)
+				}
 			}
-		}
-		for _, c := range o.Constraints {
-			if c.Kind == ForeignKey && c.RefTable == was {
-				c.RefTable = to
-				text(&c.Definition)
-			}
+			s.relink(owner, o)
 		}
 		replace := func(list []Name) bool { return slices.Contains(list, was) }
 		if replace(o.Parents) || replace(o.Children) {

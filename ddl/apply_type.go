@@ -123,7 +123,10 @@ func typeModifier(name, text string, t TypeName) (string, int) {
 		if t.Fields == "" {
 			return text, -1
 		}
-		return strings.TrimSpace("interval " + strings.TrimSpace(t.Fields)), intervalMod(t.Fields)
+		if fields := strings.TrimSpace(t.Fields); !strings.HasPrefix(fields, "(") {
+			return "interval " + fields, intervalMod(fields)
+		}
+		return "interval" + strings.TrimSpace(t.Fields), intervalMod(t.Fields)
 	case "bpchar":
 		if t.Mods == nil {
 			if t.SQL != "" && strings.HasPrefix(t.SQL, "char") {

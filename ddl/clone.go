@@ -60,9 +60,13 @@ func (s *Schema) took(p any) {
 	}
 }
 
-// mut gives a relation to write to.
+// mut gives a relation to write to: the present one of r's name, which another change may have copied since r
+// was looked up.
 func (s *Schema) mut(r *Relation) *Relation {
 	s.own()
+	if now := s.Relations[r.Name]; now != nil {
+		r = now
+	}
 	if s.mine(r) {
 		return r
 	}

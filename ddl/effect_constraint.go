@@ -146,6 +146,9 @@ func (b *effects) addIndexConstraint(r *Relation, c Constraint) {
 		}
 		b.buildIndex(r, partition, func(*Index) bool { return false })
 		b.lock(r.Name, AccessExclusive)
+		if b.major() >= 18 {
+			b.lockAll(b.family(r), AccessExclusive)
+		}
 	}
 	if c.Kind == PrimaryKey {
 		if r.Kind != 'p' {

@@ -163,8 +163,8 @@ func (b *effects) other(o Other) {
 	case "COMMENT":
 		b.comment(o)
 	case "GRANT", "REVOKE":
-		if b.major() >= 18 {
-			b.named18(o)
+		if b.major() >= 18 { // not those of ALL TABLES IN SCHEMA
+			b.lockObjects(o, AccessShare)
 		}
 	case "CREATE STATISTICS":
 		b.lockObjects(o, ShareUpdateExclusive)
@@ -307,7 +307,11 @@ func (b *effects) vacuum(o Other) {
 	rels := []*Relation{}
 	for _, n := range o.Objects {
 		if r := b.relation(n); r != nil {
-			rels = append(rels, b.partitions(r)...)
+			if b.major() >= 18 { // inheritance children are no longer left to themselves
+				rels = append(rels, b.family(r)...)
+			} else {
+				rels = append(rels, b.partitions(r)...)
+			}
 		}
 	}
 	if len(o.Objects) == 0 {
@@ -368,29 +372,6 @@ func (b *effects) comment(o Other) {
 		b.lockObjects(o, AccessShare)
 	default:
 		b.lockObjects(o, ShareUpdateExclusive)
-	}
-}
-
-// named18 is GRANT and REVOKE: 18 began to lock what they name.
-func (b *effects) named18(o Other) {
-	b.lockObjects(o, AccessShare)
-	n := b.tree().node("GrantStmt")
-	if n["targtype"] != "ACL_TARGET_ALL_IN_SCHEMA" {
-		return
-	}
-	schemas := stringList(n["objects"])
-	sequences := n["objtype"] == "OBJECT_SEQUENCE"
-	if n["objtype"] == "OBJECT_TABLE" {
-		for name := range b.s.Relations {
-			if slices.Contains(schemas, name.Schema) {
-				b.lock(name, AccessShare)
-			}
-		}
-	}
-	for name := range b.s.Sequences {
-		if sequences && slices.Contains(schemas, name.Schema) {
-			b.lock(name, AccessShare)
-		}
 	}
 }
 

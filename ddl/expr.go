@@ -288,12 +288,15 @@ func dotted(names []*pg.Node) string {
 	return strings.Join(out, ".")
 }
 
+// pgVersion is the version of the parse tree, which the deparser checks.
+const pgVersion = 170007
+
 // typeText writes a type as SQL.
 func typeText(t *pg.TypeName) (string, error) {
 	cast := &pg.Node{Node: &pg.Node_TypeCast{TypeCast: &pg.TypeCast{Arg: &pg.Node{Node: &pg.Node_AConst{AConst: &pg.A_Const{Isnull: true}}}, TypeName: t}}}
 	sel := &pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: &pg.SelectStmt{
 		TargetList: []*pg.Node{{Node: &pg.Node_ResTarget{ResTarget: &pg.ResTarget{Val: cast}}}}}}}
-	s, err := pg.Deparse(&pg.ParseResult{Stmts: []*pg.RawStmt{{Stmt: sel}}})
+	s, err := pg.Deparse(&pg.ParseResult{Version: pgVersion, Stmts: []*pg.RawStmt{{Stmt: sel}}})
 	if err != nil {
 		return "", err
 	}

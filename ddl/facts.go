@@ -8,10 +8,10 @@ type Facts struct {
 	Types map[Name]*BuiltinType
 	// Casts are all of pg_cast.
 	Casts map[CastKey]Cast
-	// Volatile and Stable hold bare function names of every schema. A name with overloads counts by the most
-	// volatile of them, so a name in neither map is immutable or unknown.
-	Volatile, Stable map[string]bool
-	Extensions       []Extension
+	// Volatile, Stable and Immutable hold bare function names of every schema, each name in one of them. A name
+	// with overloads counts by the most volatile.
+	Volatile, Stable, Immutable map[string]bool
+	Extensions                  []Extension
 }
 
 // BuiltinType is a type that is not the user's.
@@ -40,17 +40,32 @@ type Cast struct {
 // Extension is an installed extension.
 type Extension struct{ Name, Version, Schema string }
 
-// FunctionVolatility gives the most volatile reading of a function name: 'v', 's', or 'i' when no function of
-// that name is stable or volatile. A function that nobody knows is volatile.
+// FunctionVolatility gives the most volatile reading of a function name: 'v', 's' or 'i'. A function that nobody
+// knows is volatile.
 func (s *Schema) FunctionVolatility(name string) byte {
 	f := s.Facts
-	if f == nil || f.Volatile[name] {
+	switch {
+	case f == nil || f.Volatile[name]:
 		return 'v'
-	}
-	if f.Stable[name] {
+	case f.Stable[name]:
 		return 's'
 	}
-	return 'i'
+	volatility := byte('v')
+	if f.Immutable[name] {
+		volatility = 'i'
+	}
+	for _, u := range s.Functions { // one that a statement has made since the facts were taken
+		if u.Name.Name != name {
+			continue
+		}
+		if u.Volatile == 'v' {
+			return 'v'
+		}
+		if u.Volatile == 's' || !f.Immutable[name] {
+			volatility = u.Volatile
+		}
+	}
+	return volatility
 }
 
 // BuiltinType finds a type that is not the user's as a statement names it; nil for others. Like PostgreSQL it

@@ -2,7 +2,9 @@ package ddl_test
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -123,4 +125,57 @@ func FuzzQuoteIdent(f *testing.F) {
 			t.Fatalf("%q written as %s is renamed to %s, %v", name, q, renamed, err)
 		}
 	})
+}
+
+// TestSplicedStatements mixes the words of the known forms: byte-wise fuzzing seldom leaves text that parses.
+func TestSplicedStatements(t *testing.T) {
+	var texts [][]string
+	spaced := strings.NewReplacer("(", " ( ", ")", " ) ", ",", " , ")
+	for _, c := range append(append([]form{}, forms...), newerForms...) {
+		texts = append(texts, strings.Fields(spaced.Replace(c.sql)))
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	cols := map[string]string{"a": "z", "b": "B b"}
+	parsed := 0
+	for range 10_000 {
+		words, other := slices.Clone(texts[r.IntN(len(texts))]), texts[r.IntN(len(texts))]
+		at, from := r.IntN(len(words)), r.IntN(len(other))
+		some := other[from : from+1+r.IntN(min(6, len(other)-from))]
+		switch r.IntN(4) {
+		case 0:
+			words = slices.Insert(words, at, some...)
+		case 1:
+			words = slices.Replace(words, at, min(len(words), at+len(some)), some...)
+		case 2:
+			words = slices.Delete(words, at, at+1)
+		case 3:
+			to := r.IntN(len(words))
+			words[at], words[to] = words[to], words[at]
+		}
+		sql := strings.Join(words, " ")
+		if _, err := ddl.Parse("", sql); err != nil {
+			continue
+		}
+		parsed++
+		checkParse(t, sql)
+		// Whatever these make of it, it must parse again.
+		var results []string
+		if s, _, err := ddl.RenameInQuery(sql, name("t"), cols); err == nil {
+			results = append(results, s)
+		}
+		if s, err := ddl.RenameIndexDef(sql, "New I", nil, cols, true); err == nil {
+			results = append(results, s)
+		}
+		if s, err := ddl.RenameTriggerDef(sql, "New T", nil, cols); err == nil {
+			results = append(results, s)
+		}
+		for _, s := range results {
+			if _, err := ddl.Parse("", s); err != nil {
+				t.Fatalf("%s\nis rewritten to\n%s\n%v", sql, s, err)
+			}
+		}
+	}
+	if parsed < 300 {
+		t.Errorf("only %d of the mixed statements parse", parsed)
+	}
 }

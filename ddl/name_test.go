@@ -60,6 +60,12 @@ func TestNamesAreTheServers(t *testing.T) {
 				case ddl.AddConstraint:
 					n := constraintName(t, op, isConstraint, isEither)
 					ours, constraints = append(ours, n), append(constraints, n)
+					if op.Constraint.Kind == ddl.PrimaryKey && pgtest.Major(t) >= 18 {
+						for _, col := range op.Constraint.Columns { // makes them NOT NULL, which 18 gives a name
+							n := ddl.ConstraintName(op.Table.Name, []string{col}, ddl.LabelNotNull, isConstraint)
+							ours, constraints = append(ours, n), append(constraints, n)
+						}
+					}
 					if op.Constraint.Kind != ddl.Check && op.Constraint.Kind != ddl.ForeignKey {
 						relations = append(relations, n)
 					}

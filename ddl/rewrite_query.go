@@ -415,7 +415,7 @@ func (r *renamer) reference(ref *pg.ColumnRef, sc *scope) {
 		switch {
 		case it == nil || !it.target && !it.joined:
 		case last.GetAStar() != nil || wanted && it.joined && !slices.Contains(it.aliased, col):
-			r.unresolved = append(r.unresolved, r.pos(int(ref.Location)))
+			r.note(ref)
 		case wanted && it.target && !slices.Contains(it.aliased, col):
 			r.rename(ref, col)
 		}
@@ -423,14 +423,14 @@ func (r *renamer) reference(ref *pg.ColumnRef, sc *scope) {
 	}
 	if last.GetAStar() != nil {
 		if sc.target() {
-			r.unresolved = append(r.unresolved, r.pos(int(ref.Location)))
+			r.note(ref)
 		}
 		return
 	}
 	if !wanted {
 		// The whole row of the target: its fields would be called differently.
 		if it := sc.qualified([]string{col}); it != nil && it.target && !sc.anyQualifier {
-			r.unresolved = append(r.unresolved, r.pos(int(ref.Location)))
+			r.note(ref)
 		}
 		return
 	}
@@ -446,7 +446,7 @@ func (r *renamer) unqualified(ref *pg.ColumnRef, col string, sc *scope) {
 			case it.target && slices.Contains(it.aliased, col), it.exposes(col):
 				return // another column of that name
 			case it.joined, it.target && (unknown || slices.Contains(sc.merged, col)):
-				r.unresolved = append(r.unresolved, r.pos(int(ref.Location)))
+				r.note(ref)
 				return
 			case it.target:
 				// Another relation of this level cannot have the column too: the name would be ambiguous.
@@ -472,8 +472,22 @@ func (sc *scope) qualified(q []string) *rangeItem {
 	return nil
 }
 
+// note notes a reference as unresolved. What the grammar made up (TABLE t is SELECT * FROM t) stands nowhere: it
+// is noted at the start of the statement.
+func (r *renamer) note(ref *pg.ColumnRef) {
+	at := r.toks[r.first].start
+	if ref.Location >= 0 {
+		at = int(ref.Location)
+	}
+	r.unresolved = append(r.unresolved, r.pos(at))
+}
+
 // rename changes the last name of a reference.
 func (r *renamer) rename(ref *pg.ColumnRef, col string) {
+	if ref.Location < 0 {
+		r.note(ref)
+		return
+	}
 	i := r.at(ref.Location)
 	for range len(ref.Fields) - 1 {
 		i = r.skipIdent(i) + 1 // name and dot

@@ -280,7 +280,7 @@ type Type struct {
 	Name    Name
 	Kind    byte // pg_type.typtype: e d c r m b
 	Labels  []string
-	Base    string // domain: format_type of the base type
+	Base    string // format_type of a domain's base type, a range's subtype, a multirange's range
 	NotNull bool
 	Default string
 	// DefaultVolatile: the domain's default calls a volatile function.

@@ -3,7 +3,7 @@ package migrate
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 
 	"github.com/replank/replank/history"
 	"github.com/replank/replank/internal/journal"
@@ -111,7 +111,7 @@ func (x *executor) applyFile(ctx context.Context, m history.Migration, position 
 	}
 	if by := blockedBy(p.Touches, held); len(by) > 0 {
 		sum.Blocked = append(sum.Blocked, BlockedFile{m.Name, by})
-		x.e.event(Event{Kind: EventNote, Run: m.Name, Text: fmt.Sprintf("blocked by %v", by)})
+		x.e.event(Event{Kind: EventNote, Run: m.Name, Text: "waits for complete of " + strings.Join(by, ", ")})
 		return &holding{m.Name, p.Touches}, nil
 	}
 	if missing := missingConsents(p, x.e.cfg.Accept); len(missing) > 0 {

@@ -48,11 +48,24 @@ func (r *run) touched() bool {
 // got somewhere as soon as they were begun. A skipped step's effect is not ours.
 func (r *run) mayBeThere(s plan.Step) bool {
 	state := r.steps[s.ID].State
+	if s.Temporary && r.contracted() {
+		return false // complete has taken its work away
+	}
 	switch s.Kind {
 	case plan.Transaction, plan.Validate, plan.Long:
 		return state == journal.StepDone
 	case plan.Concurrently, plan.Rows:
 		return state == journal.StepDone || state == journal.StepRunning || state == journal.StepFailed
+	}
+	return false
+}
+
+// contracted reports whether complete has got anywhere.
+func (r *run) contracted() bool {
+	for _, s := range r.Plan.Steps {
+		if s.Phase == plan.Contract && r.steps[s.ID].State != journal.StepPending {
+			return true
+		}
 	}
 	return false
 }

@@ -22,45 +22,42 @@ import (
 const (
 	childEnv = "REPLANK_TEST_CHILD" // the scenario
 	dsnEnv   = "REPLANK_TEST_DSN"
+	nameEnv  = "REPLANK_TEST_MIGRATION"
 	pointEnv = "REPLANK_TEST_POINT"
 )
 
 // scenarios are what a child does until it is killed.
-var scenarios = map[string]func(ctx context.Context, e *Engine) error{
-	"forward": func(ctx context.Context, e *Engine) error {
-		if _, err := e.Apply(ctx, crashPlans.history("1")); err != nil {
+var scenarios = map[string]func(ctx context.Context, e *Engine, name string) error{
+	"forward": func(ctx context.Context, e *Engine, name string) error {
+		if _, err := e.Apply(ctx, crashPlans.history(name)); err != nil {
 			return err
 		}
-		_, err := e.Complete(ctx, "1", CompleteOptions{NoOldReaders: true})
+		_, err := e.Complete(ctx, name, CompleteOptions{NoOldReaders: true})
 		return err
 	},
-	"back": func(ctx context.Context, e *Engine) error {
-		if _, err := e.Apply(ctx, crashPlans.history("1")); err != nil {
+	"back": func(ctx context.Context, e *Engine, name string) error {
+		if _, err := e.Apply(ctx, crashPlans.history(name)); err != nil {
 			return err
 		}
-		_, err := e.Revert(ctx, "1")
+		_, err := e.Revert(ctx, name)
 		return err
 	},
-	"done and back": func(ctx context.Context, e *Engine) error {
-		if _, err := e.Apply(ctx, crashPlans.history("column")); err != nil {
-			return err
-		}
-		_, err := e.Revert(ctx, "column")
-		return err
-	},
-	"failed": func(ctx context.Context, e *Engine) error {
-		_, err := e.Apply(ctx, crashPlans.history("stuck"))
-		if err == nil {
+	"failed": func(ctx context.Context, e *Engine, name string) error {
+		if _, err := e.Apply(ctx, crashPlans.history(name)); err == nil {
 			return errors.New("it went through")
 		}
-		_, err = e.Resume(ctx, "stuck")
+		_, err := e.Resume(ctx, name)
 		return err
 	},
 }
 
 var crashPlans = library{
-	"1":      everything,
-	"column": addColumn("a"),
+	"all":        func() *plan.Plan { return everything() },
+	"expanding":  func() *plan.Plan { return everything(plan.Expand) },
+	"filling":    func() *plan.Plan { return everything(plan.Fill) },
+	"verifying":  func() *plan.Plan { return everything(plan.Verify) },
+	"completing": func() *plan.Plan { return everything(plan.Contract) },
+	"column":     addColumn("a"),
 	"stuck": func() *plan.Plan {
 		forever := note(plan.Expand, plan.Transaction, "forever")
 		forever.Reverse, forever.Irreversible = nil, "it cannot be"
@@ -79,7 +76,7 @@ func child(scenario string) int {
 	}})
 	if err == nil {
 		e.compile = crashPlans.compile
-		err = scenarios[scenario](context.Background(), e)
+		err = scenarios[scenario](context.Background(), e, os.Getenv(nameEnv))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -88,28 +85,31 @@ func child(scenario string) int {
 	return 0
 }
 
-// scenarioOf says in which scenario a failpoint is reached.
-func scenarioOf(point string) string {
-	switch {
-	case point == "done/leaving":
-		return "done and back"
-	case strings.HasPrefix(point, "failed/"):
-		return "failed"
-	case strings.HasPrefix(point, "revert"):
-		return "back"
+// scenarioOf says in which scenario, and with which migration, a failpoint is reached.
+func scenarioOf(point string) (scenario, name string) {
+	state, _, _ := strings.Cut(point, "/")
+	switch State(state) {
+	case Expanding, Filling, Verifying, Completing:
+		return "forward", state
+	case Reverting, Reverted:
+		return "back", "verifying"
+	case Failed:
+		return "failed", "stuck"
+	case Done:
+		return "back", "column"
 	}
-	return "forward"
+	return "forward", "completing"
 }
 
 // crash runs a scenario in a process of its own, which must die at the point.
-func crash(t *testing.T, dsn, scenario, point string) {
+func crash(t *testing.T, dsn, scenario, name, point string) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := exec.Command(exe)
-	c.Env = append(os.Environ(), childEnv+"="+scenario, dsnEnv+"="+dsn, pointEnv+"="+point)
+	c.Env = append(os.Environ(), childEnv+"="+scenario, dsnEnv+"="+dsn, nameEnv+"="+name, pointEnv+"="+point)
 	out, err := c.CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
@@ -126,21 +126,24 @@ func TestCrashMatrix(t *testing.T) {
 	}
 	template := site(t)
 	before := picture(t, template)
-	want := wholeWay(t, template)
+	want := map[string]string{}
+	for _, name := range []string{"expanding", "filling", "verifying", "completing", "column"} {
+		want[name] = wholeWay(t, template, name)
+	}
 	for _, point := range points {
 		t.Run(strings.ReplaceAll(point, "/", ":"), func(t *testing.T) {
 			t.Parallel()
-			scenario := scenarioOf(point)
+			scenario, name := scenarioOf(point)
 			dsn := pgtest.DB(t, pgtest.From(template))
-			crash(t, dsn, scenario, point)
+			crash(t, dsn, scenario, name, point)
 			e := crashPlans.open(t, dsn)
 			switch scenario {
 			case "forward":
-				forward(t, e)
-				if d := cmp.Diff(want, picture(t, dsn)); d != "" {
+				forward(t, e, name)
+				if d := cmp.Diff(want[name], picture(t, dsn)); d != "" {
 					t.Errorf("after resume and complete:\n%s", d)
 				}
-			case "back", "done and back":
+			case "back":
 				backward(t, e)
 				if d := cmp.Diff(before, picture(t, dsn)); d != "" {
 					t.Errorf("after resume and revert:\n%s", d)
@@ -172,7 +175,7 @@ func TestCrashThenRevert(t *testing.T) {
 		t.Run(strings.ReplaceAll(point, "/", ":"), func(t *testing.T) {
 			t.Parallel()
 			dsn := pgtest.DB(t, pgtest.From(template))
-			crash(t, dsn, "forward", point)
+			crash(t, dsn, "forward", state, point)
 			backward(t, crashPlans.open(t, dsn))
 			if d := cmp.Diff(before, picture(t, dsn)); d != "" {
 				t.Error(d)
@@ -182,20 +185,20 @@ func TestCrashThenRevert(t *testing.T) {
 }
 
 // wholeWay is the picture of an undisturbed apply and complete.
-func wholeWay(t *testing.T, template string) string {
+func wholeWay(t *testing.T, template, name string) string {
 	t.Helper()
 	dsn := pgtest.DB(t, pgtest.From(template))
-	forward(t, crashPlans.open(t, dsn))
+	forward(t, crashPlans.open(t, dsn), name)
 	return picture(t, dsn)
 }
 
 // forward applies and completes, from wherever a run is.
-func forward(t *testing.T, e *Engine) {
+func forward(t *testing.T, e *Engine, name string) {
 	t.Helper()
-	if _, err := e.Apply(ctx, crashPlans.history("1")); err != nil {
+	if _, err := e.Apply(ctx, crashPlans.history(name)); err != nil {
 		t.Fatalf("apply: %v", err)
 	}
-	if _, err := e.Complete(ctx, "1", CompleteOptions{NoOldReaders: true}); err != nil {
+	if _, err := e.Complete(ctx, name, CompleteOptions{NoOldReaders: true}); err != nil {
 		t.Fatalf("complete: %v", err)
 	}
 }
@@ -218,7 +221,7 @@ func backward(t *testing.T, e *Engine) {
 // TestKilledAtAnyTime kills executors again and again, wherever they are, until one gets through.
 func TestKilledAtAnyTime(t *testing.T) {
 	dsn := site(t)
-	want := wholeWay(t, site(t))
+	want := wholeWay(t, site(t), "all")
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +229,7 @@ func TestKilledAtAnyTime(t *testing.T) {
 	kills := 0
 	for limit := 50 * time.Millisecond; ; limit += 15 * time.Millisecond {
 		c := exec.Command(exe)
-		c.Env = append(os.Environ(), childEnv+"=forward", dsnEnv+"="+dsn)
+		c.Env = append(os.Environ(), childEnv+"=forward", dsnEnv+"="+dsn, nameEnv+"=all")
 		var errs strings.Builder
 		c.Stderr = &errs
 		if err := c.Start(); err != nil {

@@ -173,7 +173,7 @@ func (e *Engine) examineReplication(ctx context.Context, found *[]Finding) error
 }
 
 func (e *Engine) examinePrivileges(ctx context.Context, found *[]Finding) error {
-	lacks, err := e.missing(ctx, nil, false)
+	lacks, err := e.missing(ctx, nil, false, false)
 	for _, l := range lacks {
 		*found = append(*found, Finding{Bad, "missing: " + l, "replank grants prints the SQL that gives it"})
 	}

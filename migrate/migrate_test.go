@@ -37,6 +37,14 @@ func wantCode(t *testing.T, err error, code Code) {
 	}
 }
 
+func codeOf(err error) Code {
+	var r *RefusedError
+	if errors.As(err, &r) {
+		return r.Code
+	}
+	return ""
+}
+
 func mustApply(t *testing.T, e *Engine, l library, names ...string) *Summary {
 	t.Helper()
 	sum, err := e.Apply(ctx, l.history(names...))
@@ -49,7 +57,7 @@ func mustApply(t *testing.T, e *Engine, l library, names ...string) *Summary {
 func TestEveryKindInEveryPhase(t *testing.T) {
 	dsn := site(t)
 	before := picture(t, dsn)
-	lib := library{"1": everything}
+	lib := library{"1": func() *plan.Plan { return everything() }}
 	var log eventLog
 	e := lib.open(t, dsn, func(c *Config) { c.Events = log.add })
 	if sum := mustApply(t, e, lib, "1"); len(sum.Ready) != 1 {

@@ -27,15 +27,16 @@ type wish struct {
 // preconditions finds out what would stop the pending files of p, all of it at once.
 func (e *Engine) preconditions(ctx context.Context, p *Preview) error {
 	var wishes []wish
-	quiet := false
+	quiet, fills := false, false
 	for _, f := range p.Pending() {
 		if f.Plan != nil {
 			wishes = append(wishes, wishesOf(f.Plan)...)
 			quiet = quiet || quietFill(f.Plan)
+			fills = fills || slices.ContainsFunc(f.Plan.Steps, func(s plan.Step) bool { return s.Fill != nil })
 		}
 	}
 	var err error
-	if p.Privileges, err = e.missing(ctx, wishes, quiet); err != nil {
+	if p.Privileges, err = e.missing(ctx, wishes, quiet, fills); err != nil {
 		return err
 	}
 	if slices.Contains(e.cfg.Accept, acceptSubscribers) {
@@ -45,15 +46,29 @@ func (e *Engine) preconditions(ctx context.Context, p *Preview) error {
 	return err
 }
 
-// missing are those of the wishes that the role does not have.
-func (e *Engine) missing(ctx context.Context, wishes []wish, quiet bool) (lacks []string, err error) {
+// missing are those of the wishes that the role does not have. A quiet fill keeps triggers from firing; any fill
+// must be able to see how the system fares, because it stands still where it cannot.
+func (e *Engine) missing(ctx context.Context, wishes []wish, quiet, fills bool) (lacks []string, err error) {
 	err = e.db.Ask(ctx, func(q pg.Querier) error {
 		rows, err := q.Query(ctx, privilegesSQL, e.cfg.Owner, string(mustJSON(append([]wish{}, wishes...))))
 		if err != nil {
 			return err
 		}
-		if lacks, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil || !quiet {
+		if lacks, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
 			return err
+		}
+		if fills {
+			var sees bool
+			err := q.QueryRow(ctx, "SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')").Scan(&sees)
+			if err != nil {
+				return err
+			}
+			if !sees {
+				lacks = append(lacks, "membership in pg_read_all_stats: a fill must see how the system fares")
+			}
+		}
+		if !quiet {
+			return nil
 		}
 		var may bool
 		sv := e.db.Server()

@@ -32,6 +32,10 @@ func (c *compiler) addColumn(op ddl.AddColumn, sql string) error {
 	if fill, ok := c.directive("fill"); ok && col.NotNull && col.Default == "" {
 		return c.addFilled(r, op, fill)
 	}
+	if col.Generated != "" && !col.Virtual && c.big(r) && !c.plain() {
+		return c.refuse("generated-stored", "use GENERATED … VIRTUAL (PostgreSQL 18), or an ordinary column with a trigger",
+			"PostgreSQL has no way to add a stored generated column without rewriting the table under ACCESS EXCLUSIVE")
+	}
 	if !c.big(r) || c.plain() {
 		return c.asIs(op, sql, back)
 	}
@@ -43,10 +47,6 @@ func (c *compiler) addColumn(op ddl.AddColumn, sql string) error {
 				"%s has rows, and a new column that is NOT NULL needs a value in each of them", r.Name)
 		}
 		return c.asIs(op, sql, back)
-	}
-	if col.Generated != "" && !col.Virtual {
-		return c.refuse("generated-stored", "use GENERATED … VIRTUAL (PostgreSQL 18), or an ordinary column with a trigger",
-			"PostgreSQL has no way to add a stored generated column without rewriting the table under ACCESS EXCLUSIVE")
 	}
 	return c.addTakenApart(r, op, volatile, serial)
 }
@@ -98,7 +98,7 @@ func (c *compiler) addTakenApart(r *ddl.Relation, op ddl.AddColumn, volatile boo
 	if late {
 		g := c.guardNulls(r, col.Name, def, false)
 		add.SQL = append(add.SQL, g.create...)
-		add.Reverse = append(g.drop, back...)
+		add.Reverse = append(slices.Clone(g.drop), back...)
 		c.step(add)
 		c.fill(r, FillSpec{Kind: Twin, Table: r.Name.String(), Set: []ddl.Assignment{{Column: col.Name, Expr: def}},
 			Guard: qi(col.Name) + " IS NULL", Quiet: true, Flag: FillFlag})
@@ -177,7 +177,7 @@ func (c *compiler) addFilled(r *ddl.Relation, op ddl.AddColumn, fill string) err
 		return err
 	}
 	c.proveNotNull(r, col.Name, col.NotNullName, nil)
-	c.later(Step{Kind: Transaction, Title: "stop filling " + qi(col.Name), SQL: g.drop, Reverse: g.create})
+	c.later(Step{Kind: Transaction, Title: "stop filling " + qi(col.Name), SQL: g.drop})
 	for _, k := range col.Constraints {
 		if err := c.constraint(r, op.Only, k, fmt.Sprintf("ALTER TABLE %s ADD %s", r.Name, constraintSQL(k))); err != nil {
 			return err
@@ -210,10 +210,13 @@ func (c *compiler) proveNotNull(r *ddl.Relation, col, name string, then []string
 		set = fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s", t, qi(name), qi(col))
 	}
 	c.checkNotNull(r, col)
+	back := []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", t, qi(col))}
+	if len(then) > 0 {
+		back = append([]string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP IDENTITY IF EXISTS", t, qi(col))}, back...)
+	}
 	c.step(Step{Phase: Verify, Kind: Transaction, Title: fmt.Sprintf("set %s of %s NOT NULL", qi(col), t),
 		// SET NOT NULL scans nothing: the validated CHECK in the next statement proves it.
-		SQL:     append([]string{set, drop}, then...),
-		Reverse: []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", t, qi(col))}})
+		SQL: append([]string{set, drop}, then...), Reverse: back})
 }
 
 // checkNotNull adds and validates the CHECK that proves a column NOT NULL.
@@ -243,13 +246,13 @@ func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
 	if fill, ok := c.directive("fill"); ok && phys == op.Column {
 		g := c.guardNulls(r, op.Column, fill, true)
 		c.step(Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("fill NULLs of old writers in %s of %s", qi(op.Column), r.Name),
-			SQL: g.create, Reverse: g.drop})
+			SQL: g.create, Reverse: g.drop, Temporary: true})
 		if err := c.fillNulls(r, op.Column, fill); err != nil {
 			return err
 		}
 		c.proveNotNull(r, op.Column, "", nil)
 		// Old code may go on writing NULL: a BEFORE trigger runs before NOT NULL is checked.
-		c.later(Step{Kind: Transaction, Title: "stop filling " + qi(op.Column), SQL: g.drop, Reverse: g.create})
+		c.later(Step{Kind: Transaction, Title: "stop filling " + qi(op.Column), SQL: g.drop})
 		return nil
 	}
 	c.notice("old-writers", "code that writes NULL into %s of %s fails from the moment this is applied", qi(op.Column), r.Name)
@@ -337,6 +340,24 @@ func (c *compiler) addIdentity(op ddl.AddIdentity, sql string) error {
 		return err
 	}
 	return c.asIs(op, sql, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP IDENTITY", r.Name, qi(op.Column)))
+}
+
+// dropIdentity waits for complete: old code leaves the column to its sequence.
+func (c *compiler) dropIdentity(op ddl.DropIdentity, sql string) error {
+	r, col, err := c.column(op.Table, op.Column)
+	if err != nil {
+		return err
+	}
+	if col.Identity == 0 && op.IfExists {
+		return nil
+	}
+	c.touch("table", r.Name, op.Column)
+	if c.fresh[r.Name] {
+		return c.asIs(op, sql, "")
+	}
+	c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
+		Destroys: fmt.Sprintf("the identity sequence of %s.%s", r.Name, qi(op.Column)), Irreversible: "the sequence is gone"})
+	return nil
 }
 
 // dropColumn keeps the column until complete. New code does not know it, so it must not be required of it.

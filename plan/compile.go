@@ -74,7 +74,9 @@ type compiler struct {
 
 	stmt     ddl.Statement
 	settings []Setting // of the file, in force at stmt
-	inTx     bool      // between BEGIN and COMMIT of the file
+	local    []string  // those of settings that end with the file's transaction
+	// temporary marks the steps whose work complete takes away again.
+	temporary bool
 
 	steps    []Step
 	contract []Step
@@ -98,9 +100,6 @@ func (c *compiler) file(f *ddl.File) error {
 	for _, st := range f.Statements {
 		c.stmt = st
 		if err := c.statement(); err != nil {
-			return c.at(err)
-		}
-		if err := c.now.Apply(st); err != nil {
 			return c.at(err)
 		}
 	}
@@ -232,6 +231,7 @@ func (c *compiler) family(r *ddl.Relation) []*ddl.Relation {
 func (c *compiler) step(st Step) *Step {
 	st.Source = c.stmt.Pos
 	st.Settings = append(slices.Clone(c.settings), st.Settings...)
+	st.Temporary = st.Temporary || c.temporary
 	c.measure(&st)
 	c.steps = append(c.steps, st)
 	return &c.steps[len(c.steps)-1]
@@ -271,7 +271,7 @@ func join(a, b string) string {
 
 // measure fills in what the server will lock, rewrite and read, and moves the live schema forward.
 func (c *compiler) measure(st *Step) {
-	var eff effects
+	eff := effects{before: c.live.Clone()}
 	for _, sql := range st.SQL {
 		if st.Kind == Proof {
 			break
@@ -279,7 +279,7 @@ func (c *compiler) measure(st *Step) {
 		eff.add(c.live, sql)
 	}
 	eff.fill(st)
-	var rev effects
+	rev := effects{before: c.live.Clone()}
 	if len(st.Reverse) > 0 {
 		s := c.live.Clone()
 		for _, sql := range st.Reverse {
@@ -319,6 +319,7 @@ func (c *compiler) touchedRelations() []ddl.Name {
 
 // effects collects what several statements do together.
 type effects struct {
+	before  *ddl.Schema // locks on what the statements themselves create are nobody's concern
 	mode    map[ddl.Name]ddl.LockMode
 	order   []ddl.Name
 	rewrite []ddl.Name
@@ -338,6 +339,9 @@ func (e *effects) add(s *ddl.Schema, sql string) {
 		for _, l := range eff.Locks {
 			if e.mode == nil {
 				e.mode = map[ddl.Name]ddl.LockMode{}
+			}
+			if e.before != nil && e.before.Relations[l.Relation] == nil && e.before.Indexes[l.Relation] == nil && e.before.Sequences[l.Relation] == nil {
+				continue
 			}
 			if m, ok := e.mode[l.Relation]; !ok {
 				e.order = append(e.order, l.Relation)

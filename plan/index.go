@@ -194,14 +194,13 @@ func (c *compiler) dropIndex(op ddl.DropIndex, sql string) error {
 	}
 	c.dropped[i.Name.String()] = true
 	if i.Partitioned || i.Constraint != "" || op.Cascade || !c.big(c.now.Relation(i.Table)) && !op.Concurrently {
-		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Destroys: "index " + i.Name.String(),
+		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
 			Reverse: []string{i.Definition}})
 		return nil
 	}
 	c.later(Step{Kind: Concurrently, Title: title(sql), SQL: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + i.Name.String()},
-		Probe:    fmt.Sprintf("SELECT pg_catalog.to_regclass(%s) IS NULL", ddl.QuoteLiteral(i.Name.String())),
-		Destroys: "index " + i.Name.String(),
-		Reverse:  []string{concurrentDef(i.Definition)}, ReverseConcurrently: true})
+		Probe:   fmt.Sprintf("SELECT pg_catalog.to_regclass(%s) IS NULL", ddl.QuoteLiteral(i.Name.String())),
+		Reverse: []string{concurrentDef(i.Definition)}, ReverseConcurrently: true})
 	return nil
 }
 

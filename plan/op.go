@@ -24,6 +24,9 @@ func (c *compiler) statement() error {
 		if err := c.op(op, sql); err != nil {
 			return err
 		}
+		if err := c.now.ApplyOp(op); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -66,8 +69,10 @@ func (c *compiler) op(op ddl.Op, sql string) error {
 		return c.dropNotNull(op, sql)
 	case ddl.AddIdentity:
 		return c.addIdentity(op, sql)
-	case ddl.DropIdentity, ddl.DropExpression:
-		return c.asIs(op, sql, "")
+	case ddl.DropIdentity:
+		return c.dropIdentity(op, sql)
+	case ddl.DropExpression:
+		return c.irreversible(op, sql, "the column's expression is gone, and PostgreSQL cannot give it to a column that has values")
 
 	case ddl.AddConstraint:
 		return c.addConstraint(op, sql)
@@ -151,11 +156,10 @@ func (c *compiler) op(op ddl.Op, sql string) error {
 func (c *compiler) transaction(op ddl.Transaction) error {
 	switch op.Verb {
 	case "BEGIN", "START TRANSACTION":
-		c.inTx = true
 		c.notice("atomicity", "BEGIN … COMMIT is not one transaction here: steps commit one by one, and a failure takes the whole file back")
 	case "COMMIT", "END":
-		c.inTx = false
-		c.settings = slices.DeleteFunc(c.settings, func(s Setting) bool { return strings.HasPrefix(s.Name, "local ") })
+		c.settings = slices.DeleteFunc(c.settings, func(s Setting) bool { return slices.Contains(c.local, s.Name) })
+		c.local = nil
 	default:
 		return c.refuse("transaction-control", "remove it: a file is taken back whole when one of its statements fails",
 			"%s cannot be kept: the steps of an online plan commit one by one", op.Verb)
@@ -176,10 +180,21 @@ func (c *compiler) set(op ddl.Set) error {
 		return c.refuse("set-"+name, "use --owner to choose the role that owns new objects", "SET %s would change who does the steps", name)
 	}
 	c.settings = slices.DeleteFunc(c.settings, func(s Setting) bool { return s.Name == name })
+	if op.Local {
+		c.local = append(c.local, name)
+	}
 	if !op.Reset {
-		c.settings = append(c.settings, Setting{Name: name, Value: op.Value})
+		c.settings = append(c.settings, Setting{Name: name, Value: settingValue(op.Value)})
 	}
 	return nil
+}
+
+// settingValue is what set_config takes for a value written in SET: a lone string without its quotes.
+func settingValue(v string) string {
+	if len(v) >= 2 && v[0] == '\'' && v[len(v)-1] == '\'' && !strings.Contains(strings.ReplaceAll(v[1:len(v)-1], "''", ""), "'") {
+		return strings.ReplaceAll(v[1:len(v)-1], "''", "'")
+	}
+	return v
 }
 
 // asIs runs the user's statement under lock discipline, when that stops nobody for longer than a moment.

@@ -175,6 +175,15 @@ func (c *compiler) reverseAlter(op ddl.AlterTable, r *ddl.Relation) string {
 		return b
 	}
 	switch op.Action {
+	case "SetIdentity":
+		if col != nil && col.Identity != 0 {
+			back := "SET GENERATED " + on(col.Identity == 'a', "ALWAYS", "BY DEFAULT")
+			if s := c.now.Sequences[col.Sequence]; s != nil {
+				back += fmt.Sprintf(" SET INCREMENT BY %d SET MINVALUE %d SET MAXVALUE %d SET START WITH %d SET CACHE %d SET %s",
+					s.Increment, s.Min, s.Max, s.Start, s.Cache, on(s.Cycle, "CYCLE", "NO CYCLE"))
+			}
+			return "ALTER COLUMN " + qi(col.Name) + " " + back
+		}
 	case "SetStatistics":
 		if col != nil {
 			return fmt.Sprintf("ALTER COLUMN %s SET STATISTICS %d", qi(col.Name), col.StatsTarget)

@@ -125,6 +125,8 @@ type Step struct {
 	ReverseLocks        []Lock   `json:"reverse_locks,omitempty"`
 	// Irreversible is why there is no way back once the step is done; empty = there is one.
 	Irreversible string `json:"irreversible,omitempty"`
+	// Temporary says that complete takes the step's work away again, so that a revert after it leaves it alone.
+	Temporary bool `json:"temporary,omitempty"`
 	// Destroys says what is lost, for people: "column public.t.old_name with its values".
 	Destroys string `json:"destroys,omitempty"`
 

@@ -274,6 +274,16 @@ type enumPair struct {
 // tableOf is the relation an op is about, where it is about one.
 func tableOf(op ddl.Op) (ddl.Name, bool) {
 	switch op := op.(type) {
+	case ddl.RenameTable:
+		return op.Table, true
+	case ddl.DropTable:
+		return op.Table, true
+	case ddl.Truncate:
+		return op.Table, true
+	case ddl.RenameView:
+		return op.View, true
+	case ddl.DropView:
+		return op.View, true
 	case ddl.AddColumn:
 		return op.Table, true
 	case ddl.DropColumn:

@@ -77,7 +77,7 @@ func (c *compiler) swapTable(s *swap, r *ddl.Relation, twins []*twin) error {
 	}
 	var keys []string
 	err := c.twinIndexes(r, cols, func(m *ddl.Relation, i *ddl.Index) {
-		keys = append(keys, c.takeName(m, i)...)
+		keys = append(keys, takeName(m, i, cols)...)
 	})
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func (c *compiler) swapTable(s *swap, r *ddl.Relation, twins []*twin) error {
 }
 
 // takeName gives the twin of an index the name, and the constraint, of its original.
-func (c *compiler) takeName(m *ddl.Relation, i *ddl.Index) []string {
+func takeName(m *ddl.Relation, i *ddl.Index, cols map[string]string) []string {
 	tmp := ddl.Name{Schema: i.Name.Schema, Name: internalName(i.Name.Name)}
 	var out []string
 	switch k := m.Constraint(i.Constraint); {
@@ -112,6 +112,14 @@ func (c *compiler) takeName(m *ddl.Relation, i *ddl.Index) []string {
 		out = append(out, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", m.Name, qi(k.Name), word, qi(tmp.Name), def))
 	default:
 		out = append(out, fmt.Sprintf("ALTER INDEX %s RENAME TO %s", tmp, qi(i.Name.Name)))
+	}
+	if !(i.Partitioned && i.Constraint != "") {
+		// An index keeps the column names it was built with; nothing but \d shows them.
+		for _, col := range slices.Concat(i.Keys, i.Include) {
+			if to, ok := cols[col]; ok {
+				out = append(out, fmt.Sprintf("ALTER TABLE ONLY %s RENAME COLUMN %s TO %s", i.Name, qi(to), qi(col)))
+			}
+		}
 	}
 	if k := m.Constraint(i.Constraint); k != nil && k.Comment != "" {
 		out = append(out, fmt.Sprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", qi(k.Name), m.Name, ddl.QuoteLiteral(k.Comment)))

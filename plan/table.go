@@ -116,7 +116,7 @@ func (c *compiler) renameRelation(n ddl.Name, to string, ifExists bool, sql stri
 	for _, k := range r.Columns {
 		cols = append(cols, k.Name)
 	}
-	st := Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("show %s as %s", r.Name, full),
+	st := Step{Phase: Expand, Kind: Transaction, Temporary: true, Title: fmt.Sprintf("show %s as %s", r.Name, full),
 		SQL:     []string{fmt.Sprintf("CREATE VIEW %s%s AS SELECT %s FROM %s", full, with, qis(cols), r.Name)},
 		Reverse: []string{"DROP VIEW " + full.String()}}
 	for _, k := range r.Columns {

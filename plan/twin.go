@@ -35,12 +35,13 @@ type twinSet struct {
 func (s *twinSet) swapped(t ddl.Name) []string { return s.done[t] }
 
 // typeChange reports whether PostgreSQL would rewrite the table, read it, or build its indexes again.
-func (c *compiler) typeChange(col *ddl.RelColumn, op ddl.AlterColumnType) bool {
+func (c *compiler) typeChange(op ddl.AlterColumnType, sql string) bool {
 	if slices.ContainsFunc(c.twins.enums, func(e enumPair) bool { return e.name == op.Type.Name }) {
 		return true
 	}
-	ch := ddl.TypeChange(c.now, col, op.Type, op.Collation, op.Using)
-	return ch.Rewrite || ch.Scan || ch.Reindex
+	var e effects
+	e.add(c.now.Clone(), sql)
+	return len(e.rewrite)+len(e.scan)+len(e.reindex) > 0
 }
 
 // alterType changes the type of a column: in an instant where PostgreSQL can, by a twin column where it would
@@ -54,7 +55,7 @@ func (c *compiler) alterType(op ddl.AlterColumnType, sql string) error {
 	if r.Kind != 'r' && r.Kind != 'p' || c.fresh[r.Name] {
 		return c.asIs(op, sql, "")
 	}
-	change := c.typeChange(col, op)
+	change := c.typeChange(op, sql)
 	back := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", r.Name, qi(col.Name), col.Type)
 	if col.Collation != "" {
 		back += " COLLATE " + col.Collation
@@ -314,6 +315,8 @@ func (c *compiler) renameColumn(op ddl.RenameColumn, sql string) error {
 		return err
 	}
 	t := &twin{rel: r, col: col, name: op.To, typ: col.Type, coll: col.Collation, using: qi(op.From)}
+	c.temporary = true
+	defer func() { c.temporary = false }()
 	c.sync(t, qi(op.To))
 	c.fillTwins(r, []*twin{t})
 	if err := c.twinIndexes(r, map[string]string{op.From: op.To}, nil); err != nil {

@@ -52,7 +52,9 @@ type option struct {
 	add   func(fs *pflag.FlagSet, s *settings)
 }
 
-func (o option) env() string  { return "REPLANK_" + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_")) }
+func (o option) env() string {
+	return "REPLANK_" + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
+}
 func (o option) toml() string { return strings.ReplaceAll(o.name, "-", "_") }
 
 // options is every setting there is. docs/configuration.md lists them; a test compares.
@@ -93,7 +95,7 @@ var options = []option{
 	{"wait", executing, func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.Wait, "wait", false, "wait for another executor to finish instead of ending with 5")
 	}},
-	{"requester", executing, func(fs *pflag.FlagSet, s *settings) {
+	{"requester", everywhere, func(fs *pflag.FlagSet, s *settings) {
 		fs.StringVar(&s.Requester, "requester", "", "who asks, for the receipt (default: the operating system's user)")
 	}},
 	{"json", everywhere, func(fs *pflag.FlagSet, s *settings) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/replank/replank/ddl"
 	"github.com/replank/replank/history"
 	"github.com/replank/replank/internal/pg"
@@ -79,7 +81,7 @@ func (e *usageError) Unwrap() error { return e.err }
 // notYetError is a gate that is shut.
 type notYetError struct{ reasons []string }
 
-func (e *notYetError) Error() string { return "not yet: " + strings.Join(e.reasons, "; ") }
+func (e *notYetError) Error() string { return strings.Join(e.reasons, "; ") }
 
 // personError is something that only a person can decide.
 type personError struct{ what string }
@@ -133,9 +135,10 @@ func codeOfOne(err error) int {
 		usage  *usageError
 		notYet *notYetError
 		person *personError
+		dsn    *pgconn.ParseConfigError
 	)
 	switch {
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &dsn):
 		return exitUsage
 	case errors.As(err, &notYet):
 		return exitNotYet
@@ -208,6 +211,9 @@ func (a *app) lookAfter(ctx context.Context, name string) int {
 func each(err error) []error {
 	var list []error
 	for e := err; e != nil; {
+		if _, whole := e.(*usageError); whole {
+			break
+		}
 		if many, ok := e.(interface{ Unwrap() []error }); ok {
 			if !isJoin(e, many.Unwrap()) {
 				break

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -27,16 +26,28 @@ type process struct {
 }
 
 func (p process) main() int {
-	ctx, stop := politely(p.err)
-	defer stop()
+	// A reader of our output that goes away (| head) does not stop a migration.
+	signal.Ignore(syscall.SIGPIPE)
 	a := newApp(p)
+	ctx, stop := politely(a.stopping)
+	defer stop()
 	err := a.root().ExecuteContext(ctx)
 	if err != nil && !a.begun {
 		err = &usageError{err} // cobra's own complaints
 	}
 	code := a.exitCode(ctx, err)
 	a.report(err, code)
+	if a.lastEngine != nil {
+		a.lastEngine.Close()
+	}
 	return code
+}
+
+// stopping tells that a signal was heard, where it takes a moment to obey.
+func (a *app) stopping() {
+	if a.executing.Load() {
+		fmt.Fprintln(a.process.err, "\nstopping after the current transaction; once more to stop at once")
+	}
 }
 
 // errInterrupted is the cause of a context that a signal ended.
@@ -45,7 +56,7 @@ var errInterrupted = errors.New("interrupted by a signal")
 // politely gives a context that the first SIGINT or SIGTERM ends, so that what is under way is left in a state
 // that resume goes on from. The second one ends the process; even that does no harm, it only loses the last
 // range.
-func politely(say io.Writer) (context.Context, func()) {
+func politely(stopping func()) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -53,7 +64,7 @@ func politely(say io.Writer) (context.Context, func()) {
 		if _, ok := <-signals; !ok {
 			return
 		}
-		fmt.Fprintln(say, "\nstopping after the current transaction; once more to stop at once")
+		stopping()
 		cancel(errInterrupted)
 		if _, ok := <-signals; ok {
 			os.Exit(exitKilled)

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"os/user"
 	"runtime/debug"
-	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +31,8 @@ type app struct {
 
 	begun      bool            // the command line was understood
 	lastEngine *migrate.Engine // to look at the journal after a failure
+	executing  atomic.Bool     // the database is being changed
+	endView    func()          // closes what shows the events, before the results are printed
 	sources    map[string]string
 }
 
@@ -92,7 +93,7 @@ func (a *app) commands() []*cobra.Command {
 		a.planCommand(), a.applyCommand(), a.completeCommand(), a.revertCommand(), a.backfillCommand(),
 		a.pauseCommand(), a.resumeCommand(), a.waiveCommand(),
 		a.statusCommand(), a.receiptCommand(), a.doctorCommand(),
-		a.baselineCommand(), a.grantsCommand(), a.uninstallCommand(), a.versionCommand(),
+		a.baselineCommand(), a.grantsCommand(), a.uninstallCommand(), a.versionCommand(), a.demoCommand(),
 	}
 }
 
@@ -134,7 +135,7 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// open connects to the database. The engine is closed with the process.
+// open connects to the database. The engine is closed with the process: a failure may make it look again.
 func (a *app) open(ctx context.Context, events func(migrate.Event)) (*migrate.Engine, error) {
 	e, err := migrate.Open(ctx, migrate.Config{
 		DSN: a.set.dsn(), Owner: a.set.Owner, Accept: a.set.Accept, CancelBlockers: a.set.CancelBlockers,
@@ -207,8 +208,7 @@ func versionText() string {
 		}
 	}
 	if ok {
-		v += " (" + strings.TrimPrefix(info.GoVersion, "go") + ")"
-		v = strings.Replace(v, " (", " (go", 1)
+		v += " (" + info.GoVersion + ")"
 	}
 	return v
 }
@@ -226,6 +226,3 @@ func (a *app) versionCommand() *cobra.Command {
 		},
 	}
 }
-
-// progressOn says how events are shown: on a terminal as bars.
-func (a *app) onTerminal() bool { return isTerminal(os.Stdout, a.getenv) && a.process.out == os.Stdout }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -54,22 +55,25 @@ const (
 )
 
 func (p *printer) paint(s style, text string) string {
-	if !p.color || text == "" {
+	if !p.color || s == "" || text == "" {
 		return text
 	}
 	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
 }
 
+// escapes are the sequences that paint writes.
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
 func (p *printer) line(format string, args ...any) { fmt.Fprintf(p.w, format+"\n", args...) }
 
 // wrapped writes text behind lead, with its further lines under its first; style is for the text.
 func (p *printer) wrapped(lead string, s style, text string) {
-	indent := strings.Repeat(" ", runes(lead))
-	for i, l := range wrap(text, p.width-len(indent)) {
-		if i > 0 {
+	indent := strings.Repeat(" ", runes(escapes.ReplaceAllString(lead, "")))
+	for paragraph := range strings.SplitSeq(text, "\n") {
+		for _, l := range wrap(paragraph, p.width-len(indent)) {
+			p.line("%s%s", lead, p.paint(s, l))
 			lead = indent
 		}
-		p.line("%s%s", lead, p.paint(s, l))
 	}
 }
 

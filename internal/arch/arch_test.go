@@ -255,8 +255,8 @@ func TestOneWriterOfState(t *testing.T) {
 			inJournal += n
 		}
 	}
-	if _, err := os.Stat(filepath.Join(root, "internal", "journal")); err == nil && inJournal != 1 {
-		t.Errorf("internal/journal has %d statements UPDATE ... SET state, want exactly 1", inJournal)
+	if _, err := os.Stat(filepath.Join(root, "internal", "journal")); err == nil && inJournal != 2 {
+		t.Errorf("internal/journal has %d statements UPDATE ... SET state, want exactly 2: Advance for runs, SetStep for steps", inJournal)
 	}
 }
 

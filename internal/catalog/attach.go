@@ -220,7 +220,7 @@ func (l *loader) facts(ctx context.Context) error {
 	if l.opt.NoFacts {
 		return nil
 	}
-	f := &ddl.Facts{Types: map[ddl.Name]*ddl.BuiltinType{}, Casts: map[ddl.CastKey]ddl.Cast{}, Volatile: map[string]bool{}, Stable: map[string]bool{}}
+	f := &ddl.Facts{Types: map[ddl.Name]*ddl.BuiltinType{}, Casts: map[ddl.CastKey]ddl.Cast{}, Volatile: map[string]bool{}, Stable: map[string]bool{}, Immutable: map[string]bool{}}
 	l.s.Facts = f
 	var n ddl.Name
 	var t ddl.BuiltinType
@@ -243,13 +243,9 @@ func (l *loader) facts(ctx context.Context) error {
 		return err
 	}
 	var name string
-	var volatile bool
-	err = l.query(ctx, "volatilities", []any{&name, &volatile}, func() error {
-		if volatile {
-			f.Volatile[name] = true
-		} else {
-			f.Stable[name] = true
-		}
+	var rank int
+	err = l.query(ctx, "volatilities", []any{&name, &rank}, func() error {
+		[]map[string]bool{f.Immutable, f.Stable, f.Volatile}[rank][name] = true
 		return nil
 	})
 	if err != nil {

@@ -36,8 +36,8 @@ type Options struct {
 	// Relations to load, together with their partition trees, the tables one foreign key away and all views
 	// over these; default all. Types, sequences and functions are not narrowed.
 	Relations []ddl.Name
-	// LockTimeout bounds the wait for each view's definition, which needs ACCESS SHARE on what it reads;
-	// default 5s.
+	// LockTimeout bounds each wait for somebody's ACCESS EXCLUSIVE lock: PostgreSQL prints definitions and
+	// defaults only with ACCESS SHARE on their table. After it Load gives a *LockedError; default 5s.
 	LockTimeout time.Duration
 	// NoSizes leaves out sizes, row estimates and column widths; default they are loaded.
 	NoSizes bool
@@ -60,9 +60,48 @@ func Load(ctx context.Context, q Querier, opt Options) (*ddl.Schema, error) {
 			return s, nil
 		}
 		if try == attempts || !vanished(err) {
-			return nil, fmt.Errorf("read the catalog: %w", err)
+			return nil, fmt.Errorf("read the catalog: %w", explain(ctx, q, err))
 		}
 	}
+}
+
+// LockedError says that Load could not read definitions because of somebody's ACCESS EXCLUSIVE lock.
+type LockedError struct {
+	Relations []ddl.Name // locked so, or about to be
+	Err       error
+}
+
+func (e *LockedError) Error() string {
+	var names []string
+	for _, n := range e.Relations {
+		names = append(names, n.String())
+	}
+	return fmt.Sprintf("another session holds or awaits ACCESS EXCLUSIVE on %s: %v", strings.Join(names, ", "), e.Err)
+}
+
+func (e *LockedError) Unwrap() error { return e.Err }
+
+// explain names the locked relations when err is a lock timeout.
+func explain(ctx context.Context, q Querier, err error) error {
+	var pe *pgconn.PgError
+	if !errors.As(err, &pe) || pe.Code != "55P03" {
+		return err
+	}
+	tx, beginErr := q.Begin(ctx)
+	if beginErr != nil {
+		return err
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx))
+	l := &loader{tx: tx, s: &ddl.Schema{}}
+	locked := &LockedError{Err: err}
+	var n ddl.Name
+	if queryErr := l.query(ctx, "locked", []any{&n.Schema, &n.Name}, func() error {
+		locked.Relations = append(locked.Relations, n)
+		return nil
+	}); queryErr != nil {
+		return err
+	}
+	return locked
 }
 
 // vanished reports whether err is what a pg_get_… function says about an object dropped a moment ago.

@@ -115,7 +115,7 @@ func runForm(t *testing.T, v variant, f form, template string) {
 		if !errors.As(err, &r) || r.Code != code {
 			t.Fatalf("apply: %v, want refusal %s", err, code)
 		}
-		pgtest.SameShape(t, before, pgtest.Dump(t, online, opts...), opts...)
+		same(t, "shape", before, pgtest.Dump(t, online, opts...))
 		record(f, v, outcome{plan.Refused, r.Reason})
 		return
 	}
@@ -136,8 +136,8 @@ func runForm(t *testing.T, v variant, f form, template string) {
 	if out, err := pgtest.Psql(t, strings.Split(oracle, "?")[0], script); err != nil {
 		t.Fatalf("psql: %v\n%s", err, out)
 	}
-	pgtest.SameShape(t, pgtest.Dump(t, oracle, opts...), pgtest.Dump(t, online, opts...), opts...)
-	pgtest.SameData(t, pgtest.Data(t, oracle, opts...), pgtest.Data(t, online, opts...), opts...)
+	same(t, "shape", pgtest.Dump(t, oracle, opts...), pgtest.Dump(t, online, opts...))
+	same(t, "rows", pgtest.Data(t, oracle, opts...), pgtest.Data(t, online, opts...))
 	record(f, v, classOf(t, online))
 
 	undone := database(t, v, f, template)
@@ -146,7 +146,7 @@ func runForm(t *testing.T, v variant, f form, template string) {
 		if _, err := e.Revert(context.Background(), ""); err != nil {
 			t.Fatalf("revert after complete: %v", err)
 		}
-		pgtest.SameShape(t, before, pgtest.Dump(t, online, opts...), opts...)
+		same(t, "shape", before, pgtest.Dump(t, online, opts...))
 	}
 }
 
@@ -164,8 +164,8 @@ func revert(t *testing.T, dsn string, f form, ms []history.Migration, opts []pgt
 	if err != nil {
 		t.Fatalf("revert: %v", err)
 	}
-	pgtest.SameShape(t, shape, pgtest.Dump(t, dsn, opts...), opts...)
-	pgtest.SameData(t, rows, pgtest.Data(t, dsn, opts...), opts...)
+	same(t, "shape", shape, pgtest.Dump(t, dsn, opts...))
+	same(t, "rows", rows, pgtest.Data(t, dsn, opts...))
 }
 
 func open(t *testing.T, dsn string, f form) *migrate.Engine {
@@ -218,9 +218,17 @@ func record(f form, v variant, o outcome) {
 // classOf reads the stored plan of the only run.
 func classOf(t *testing.T, dsn string) outcome {
 	var p plan.Plan
-	text := pgtest.Value[string](t, dsn, "SELECT plan::text FROM replank.run ORDER BY created_at DESC LIMIT 1")
+	text := pgtest.Value[string](t, dsn, "SELECT plan::text FROM replank.plan")
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		t.Fatal(err)
 	}
 	return outcome{class: p.Class()}
+}
+
+// same compares two texts of pgtest's oracles.
+func same(t *testing.T, what, want, got string) {
+	t.Helper()
+	if d := pgtest.Diff(want, got); d != "" {
+		t.Errorf("%s differ (-want +got):\n%s", what, d)
+	}
 }

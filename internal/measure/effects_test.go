@@ -289,9 +289,14 @@ func TestEffectsOfRecordedFacts(t *testing.T) {
 		t.Errorf("%d entries, want 126", len(all))
 	}
 	base := fixture(t, "ddl_fixture.sql")
+	shared := pgtest.DB(t, pgtest.From(base))
 	for _, m := range all {
 		t.Run(m.ID, func(t *testing.T) {
-			conn := connect(t, pgtest.DB(t, pgtest.From(base)), "UTC")
+			dsn := shared
+			if m.Setup != nil {
+				dsn = pgtest.DB(t, pgtest.From(base))
+			}
+			conn := connect(t, dsn, "UTC")
 			var setupErr error
 			for _, sql := range m.Setup {
 				if _, err := conn.Exec(context.Background(), sql); err != nil {

@@ -50,7 +50,7 @@ type pace struct {
 	slow    string // name of the signal that slowed us last
 	idle    map[string]time.Duration
 	changed chan struct{} // closed at each look
-	looked  bool
+	pausing string        // what the last worker to pause waits for; "" = nobody does
 }
 
 func newPace() *pace {
@@ -77,7 +77,6 @@ func (p *pace) look(ctx context.Context, q pg.Querier, signals []Signal) {
 func (p *pace) publish(v Verdict, by string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.looked = true
 	p.stop, p.why = "", v.Why
 	switch v.Level {
 	case Go:
@@ -92,8 +91,9 @@ func (p *pace) publish(v Verdict, by string) {
 	p.changed = make(chan struct{})
 }
 
-// sample looks every interval until ctx ends. A lost sampler connection is an unreadable signal.
-func (p *pace) sample(ctx context.Context, db *pg.DB, signals []Signal, every time.Duration, log *slog.Logger) {
+// sample looks every interval until ctx ends, and calls after each time. A lost sampler connection is an unreadable
+// signal.
+func (p *pace) sample(ctx context.Context, db *pg.DB, signals []Signal, every time.Duration, log *slog.Logger, after func()) {
 	var s *pg.Session
 	defer func() {
 		if s != nil {
@@ -115,6 +115,7 @@ func (p *pace) sample(ctx context.Context, db *pg.DB, signals []Signal, every ti
 		if s != nil {
 			p.look(ctx, s, signals)
 		}
+		after()
 		select {
 		case <-ctx.Done():
 		case <-time.After(every):
@@ -151,6 +152,9 @@ func (p *pace) wait(ctx context.Context, worked time.Duration) error {
 // pause sleeps in the name of a reason.
 func (p *pace) pause(ctx context.Context, reason string, d time.Duration) error {
 	began := time.Now()
+	p.mu.Lock()
+	p.pausing = reason
+	p.mu.Unlock()
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -165,6 +169,7 @@ func (p *pace) charge(reason string, d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.idle[reason] += d
+	p.pausing = ""
 }
 
 // factor shortens ranges while the system is busy: a shorter range holds its locks for less.
@@ -182,6 +187,8 @@ func (p *pace) report() (reason string, idle map[string]time.Duration) {
 		reason = p.stop + ": " + p.why
 	case p.share < 1:
 		reason = fmt.Sprintf("%s: %s (at %.0f%%)", p.slow, p.why, 100*p.share)
+	case p.pausing != "":
+		reason = p.pausing
 	}
 	return reason, maps.Clone(p.idle)
 }

@@ -62,10 +62,18 @@ func (p *progress) committed(s Slice, rows int64, late []Slice) {
 	for _, l := range late {
 		p.slices[l.ID] = l
 	}
-	if p.report == nil {
-		return
+	if p.report != nil {
+		p.report(p.now())
 	}
-	p.report(p.now())
+}
+
+// tell tells the listener although nothing has happened: that is news, too.
+func (p *progress) tell() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.report != nil {
+		p.report(p.now())
+	}
 }
 
 func (p *progress) now() Progress {

@@ -8,8 +8,8 @@ WITH ours AS (
 SELECT (count(*) FILTER (WHERE state = 'active' AND wait_event_type IS DISTINCT FROM 'Lock'))::bigint,
        (count(*) FILTER (WHERE wait_event_type = 'Lock'
                            AND pg_catalog.pg_blocking_pids(pid) && ARRAY(SELECT pid FROM ours)))::bigint,
-       (count(*) FILTER (WHERE state IS NULL))::bigint,
+       (count(*) FILTER (WHERE backend_type IS NULL))::bigint,
        coalesce(max(extract(epoch FROM pg_catalog.clock_timestamp() - xact_start)) FILTER (WHERE backend_xmin IS NOT NULL), 0)::float8,
        coalesce((array_agg(pid ORDER BY xact_start) FILTER (WHERE backend_xmin IS NOT NULL))[1], 0)
   FROM pg_catalog.pg_stat_activity
- WHERE backend_type = 'client backend' AND pid NOT IN (SELECT pid FROM ours)
+ WHERE (backend_type = 'client backend' OR backend_type IS NULL AND usesysid IS NOT NULL) AND pid NOT IN (SELECT pid FROM ours)

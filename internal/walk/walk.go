@@ -59,7 +59,8 @@ type Config struct {
 	Signals []Signal
 	// SampleEvery is how often they are looked at. Default: 1s.
 	SampleEvery time.Duration
-	// OnProgress hears how far it is after each range, from any worker, one at a time. Default: nil.
+	// OnProgress hears how far it is, and why it is idle, after each range and each look at the signals, from any
+	// worker, one at a time. Default: nil.
 	OnProgress func(Progress)
 	// Logger. Default: slog.DiscardHandler.
 	Logger *slog.Logger
@@ -127,7 +128,7 @@ func Run(ctx context.Context, cfg Config) (Stats, error) {
 	sampled := make(chan struct{})
 	go func() {
 		defer close(sampled)
-		w.pace.sample(sampling, cfg.Journal.DB(), cfg.Signals, cfg.SampleEvery, cfg.Logger)
+		w.pace.sample(sampling, cfg.Journal.DB(), cfg.Signals, cfg.SampleEvery, cfg.Logger, w.progress.tell)
 	}()
 	g, gctx := errgroup.WithContext(ctx)
 	for range min(cfg.Workers, w.queue.len()) {

@@ -1,7 +1,10 @@
 -- $1: schemas, empty = all. Row types of tables and array types are left out.
 SELECT t.oid, n.nspname::text, t.typname::text, t.typtype,
        ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),
-       CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE '' END,
+       CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod)
+                      WHEN 'r' THEN (SELECT format_type(r.rngsubtype, NULL) FROM pg_range r WHERE r.rngtypid = t.oid)
+                      WHEN 'm' THEN (SELECT format_type(r.rngtypid, NULL) FROM pg_range r WHERE r.rngmultitypid = t.oid)
+                      ELSE '' END,
        t.typnotnull, coalesce(t.typdefault, ''),
        CASE WHEN t.typdefaultbin IS NULL THEN false ELSE EXISTS (
             SELECT FROM string_to_table(t.typdefaultbin::text, 'funcid ') WITH ORDINALITY f(rest, o)

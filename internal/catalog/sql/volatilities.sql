@@ -1,4 +1,4 @@
--- Names, over all schemas, with their most volatile overload.
-SELECT proname::text, bool_or(provolatile = 'v')
-FROM pg_proc WHERE provolatile <> 'i'
+-- Names, over all schemas, with their most volatile overload: 0 immutable, 1 stable, 2 volatile.
+SELECT proname::text, max(CASE provolatile WHEN 'v' THEN 2 WHEN 's' THEN 1 ELSE 0 END)
+FROM pg_proc
 GROUP BY 1

@@ -54,19 +54,3 @@ DROP TABLE q1;
 DROP TABLE q1, q2;
 CREATE TABLE a_very_long_table_name_that_is_nearly_sixty_bytes_in_length (a_very_long_column_name_that_is_also_long int UNIQUE, another_long_column_name int CHECK (another_long_column_name > 0), id serial PRIMARY KEY);
 CREATE INDEX ON a_very_long_table_name_that_is_nearly_sixty_bytes_in_length (another_long_column_name, a_very_long_column_name_that_is_also_long);
--- replank: since 18
-CREATE TABLE nn (a int NOT NULL, b int CONSTRAINT b_set NOT NULL, c int);
--- replank: since 18
-ALTER TABLE nn ADD CONSTRAINT c_nn NOT NULL c NOT VALID;
--- replank: since 18
-ALTER TABLE nn VALIDATE CONSTRAINT c_nn;
--- replank: since 18
-ALTER TABLE nn DROP CONSTRAINT c_nn;
--- replank: since 18
-ALTER TABLE nn RENAME CONSTRAINT b_set TO b_is_set;
--- replank: since 18
-ALTER TABLE nn ADD CONSTRAINT ne CHECK (a > 0) NOT ENFORCED;
--- replank: since 18
-ALTER TABLE nn ADD COLUMN v int GENERATED ALWAYS AS (a + 1) VIRTUAL;
--- replank: since 15
-ALTER TABLE c ADD CONSTRAINT nnd UNIQUE NULLS NOT DISTINCT (pid);

@@ -48,7 +48,7 @@ ALTER TABLE t RENAME TO t_new;
 ALTER TABLE t RENAME TO x;
 ALTER TABLE t_new RENAME TO types;
 ALTER TABLE t_new RENAME TO t;
-INSERT INTO t (id, bb) VALUES (1, 'a');
+INSERT INTO t (id, a, bb) VALUES (1, 1, 'a');
 UPDATE t SET e = 5;
 DELETE FROM t WHERE id = 1;
 DELETE FROM nothere;

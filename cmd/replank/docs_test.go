@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+func page(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestExitCodesAreDocumented compares the table of docs/errors.md with the one that help prints, word by word.
+func TestExitCodesAreDocumented(t *testing.T) {
+	text := strings.ReplaceAll(page(t, "errors.md"), "`", "")
+	for _, c := range exitCodes {
+		row := fmt.Sprintf("| %d | %s | %s | %s | %s |", c.code, c.name, c.doc, c.changed, c.whatNext)
+		contains(t, text, strings.ReplaceAll(row, "|  |", "| |"))
+	}
+}
+
+// TestCodesAreDocumented finds every refusal, consent and notice in the source and asks for it in docs/errors.md.
+func TestCodesAreDocumented(t *testing.T) {
+	text := page(t, "errors.md")
+	find := func(pattern, glob string) (found int) {
+		re := regexp.MustCompile(pattern)
+		files, err := filepath.Glob(filepath.Join("..", "..", glob))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			source, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range re.FindAllStringSubmatch(string(source), -1) {
+				found++
+				if !strings.Contains(text, "`"+m[1]) {
+					t.Errorf("docs/errors.md lacks %s, which %s uses", m[1], f)
+				}
+			}
+		}
+		return found
+	}
+	for _, c := range []struct {
+		pattern, glob string
+		atLeast       int
+	}{
+		{`(?:refuse|Code:)\(?\s*"([a-z-]+)"`, "plan/*.go", 15},
+		{`consent\("([a-z-]+)"`, "plan/*.go", 2},
+		{`notice\("([a-z-]+)"`, "plan/*.go", 10},
+		{`(?m)^\t\w+\s+Code = "([a-z-]+)"`, "migrate/errors.go", 10},
+		{`(?m)^const accept\w+ = "([a-z-]+)"`, "migrate/*.go", 2},
+		{`"(RP\d{3})"`, "plan/sync.go", 2},
+	} {
+		if n := find(c.pattern, c.glob); n < c.atLeast {
+			t.Errorf("%s finds only %d codes in %s: the pattern is out of date", c.pattern, n, c.glob)
+		}
+	}
+}
+
+func TestOptionsAreDocumented(t *testing.T) {
+	text := page(t, "configuration.md")
+	for _, o := range options {
+		contains(t, text, "`"+o.env()+"`", "| `"+o.toml()+"` |")
+		if o.scope != nowhere {
+			contains(t, text, "| `--"+o.name+"`")
+		}
+	}
+}
+
+// TestHelp asks every command for examples, and every example for a command and flags that exist.
+func TestHelp(t *testing.T) {
+	root := newApp(process{getenv: func(string) string { return "" }, out: os.Stdout, err: os.Stderr}).root()
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+		if !cmd.Runnable() {
+			return
+		}
+		if cmd.Example == "" || cmd.Short == "" {
+			t.Errorf("%s --help has no example or no description", cmd.CommandPath())
+		}
+		for line := range strings.SplitSeq(cmd.Example, "\n") {
+			line, _, _ = strings.Cut(line, "#")
+			words := strings.Fields(strings.ReplaceAll(line, "'", " "))
+			if len(words) < 2 || words[0] != "replank" {
+				continue
+			}
+			found, _, err := root.Find(words[1:])
+			if err != nil {
+				t.Errorf("%q: %v", line, err)
+				continue
+			}
+			for _, w := range words {
+				name, _, _ := strings.Cut(strings.TrimPrefix(w, "--"), "=")
+				if strings.HasPrefix(w, "--") && found.Flags().Lookup(name) == nil && found.InheritedFlags().Lookup(name) == nil {
+					t.Errorf("%q: %s has no flag --%s", line, found.CommandPath(), name)
+				}
+			}
+		}
+	}
+	visit(root)
+	if n := len(root.Commands()); n < 15 {
+		t.Errorf("only %d commands", n)
+	}
+}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/replank/replank/ddl"
+	"github.com/replank/replank/internal/pg"
+	"github.com/replank/replank/internal/pgtest"
+	"github.com/replank/replank/migrate"
+	"github.com/replank/replank/plan"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestErrorMessages compares what people see for wrong input with testdata/*.golden.
+func TestErrorMessages(t *testing.T) {
+	t.Parallel()
+	c, dsn := newShop(t)
+	for name, in := range map[string]struct {
+		sql  string
+		code int
+	}{
+		"syntax":      {"-- one\nCREATE TABLE a (id int);\nALTER TABLE orders\n\tADD COLMN x int;\n", exitUsage},
+		"end":         {"CREATE TABLE a (id int", exitUsage},
+		"unknown":     {"ALTER TABLE nosuch ADD COLUMN x int;\n", exitUsage},
+		"psql":        {"\\set x 1\nSELECT 1;\n", exitUsage},
+		"copy":        {"COPY orders FROM STDIN;\n1\t2\n\\.\n", exitUsage},
+		"directive":   {"-- replank: backfil\nUPDATE orders SET note = 'x';\n", exitUsage},
+		"refusal":     {"CREATE TABLE a (id int);\nROLLBACK;\n", exitRefused},
+		"consent":     {"CREATE TYPE mood AS ENUM ('ok');\nALTER TYPE mood ADD VALUE 'good';\n", exitRefused},
+		"longline":    {"SELECT '" + strings.Repeat("x", 300) + "' FORM t, " + strings.Repeat("y, ", 80) + "z;\n", exitUsage},
+		"unknown-set": {"UPDATE orders SET nosuch = 1;\n", exitUsage},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := name + ".sql"
+			c.write(file, in.sql)
+			r := c.want(in.code, "apply", file)
+			golden := filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(golden, []byte(r.err), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(want) != r.err {
+				t.Errorf("want\n%s\ngot\n%s", want, r.err)
+			}
+			if in.code != c.run("plan", file).code {
+				t.Errorf("plan ends with another code than apply")
+			}
+		})
+	}
+	if pgtest.Value[bool](t, dsn, "SELECT to_regclass('a') IS NOT NULL OR to_regnamespace('replank') IS NOT NULL") {
+		t.Error("wrong input changed the database")
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	c, dsn := newShop(t)
+	c.write("ok.sql", "CREATE TABLE a (id int);\n", "empty/readme", "")
+	for _, call := range []struct {
+		code int
+		args string
+	}{
+		{exitOK, ""}, {exitOK, "--help"}, {exitOK, "help exit-codes"}, {exitOK, "version"}, {exitOK, "completion bash"},
+		{exitOK, "plan ok.sql"}, {exitOK, "status"}, {exitOK, "doctor"}, {exitOK, "grants"}, {exitOK, "complete"}, {exitOK, "pause"},
+		{exitUsage, "nonsense"}, {exitUsage, "plan --nonsense"}, {exitUsage, "plan"}, {exitUsage, "plan nosuch"},
+		{exitUsage, "plan empty"}, {exitUsage, "plan ok.sql ok.sql"}, {exitUsage, "backfill"}, {exitUsage, "complete a b"},
+		{exitUsage, "apply ok.sql --lock-budget nonsense"}, {exitUsage, "apply ok.sql --workers 0"}, {exitUsage, "waive ok x"},
+		{exitUsage, "status --config nosuch.toml"}, {exitUsage, "complete nosuch"}, {exitUsage, "revert nosuch"},
+		{exitUsage, "status --db postgres://h:port/x"},
+		{exitFailed, "status --db postgres://127.0.0.1:1/x"},
+		{exitFailed, "status --db " + strings.Replace(dsn, pgtest.Database(dsn), "nosuch", 1)},
+		{exitRefused, "uninstall"}, {exitRefused, "apply ok.sql --owner pg_monitor"},
+	} {
+		r := c.run(strings.Fields(call.args)...)
+		if r.code != call.code {
+			t.Errorf("replank %s: exit code %d, want %d\n%s%s", call.args, r.code, call.code, r.out, r.err)
+		}
+		if call.code != exitOK && r.err == "" {
+			t.Errorf("replank %s says nothing on standard error", call.args)
+		}
+	}
+}
+
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	c, _ := newShop(t)
+	c.write("m/001.sql", "ALTER TABLE orders ALTER COLUMN id TYPE bigint;\n",
+		"m/002.sql", "UPDATE customers SET email = 'secret-mail';\n",
+		"secret.sql", "CREATE ROLE x PASSWORD 'secret-word';\n", "bad.sql", "SELEC 1;")
+	doc := objects(t, c.want(exitOK, "plan", "m", "--json").out)[0]
+	files := doc["files"].([]any)
+	steps := files[0].(map[string]any)["plan"].(map[string]any)["steps"].([]any)
+	if len(files) != 2 || len(steps) < 3 || doc["exit_code"] != 0.0 {
+		t.Errorf("plan --json: %v", doc)
+	}
+	for _, args := range [][]string{{"plan", "m", "--json"}, {"plan", "secret.sql", "--json"}, {"plan", "secret.sql"},
+		{"apply", "secret.sql", "--accept", "irreversible", "--json"}, {"revert", "secret", "--json"},
+		{"apply", "m", "--json"}, {"status", "--json"}, {"doctor", "--json"}, {"grants", "--json"}, {"version", "--json"},
+		{"plan", "bad.sql", "--json"}, {"complete", "--json"}, {"complete", "nosuch", "--json"}, {"pause", "--json"},
+		{"complete", "--yes-no-old-readers", "--json"}, {"receipt", "001", "--json"}, {"status", "--gate", "nosuch", "--json"}} {
+		r := c.run(args...)
+		if strings.Contains(r.out+r.err, "secret-word") || strings.Contains(r.out, "secret-mail") {
+			t.Errorf("replank %s shows a secret:\n%s%s", args, r.out, r.err)
+		}
+		if args[len(args)-1] != "--json" {
+			continue
+		}
+		list := objects(t, r.out)
+		if len(list) == 0 {
+			t.Fatalf("replank %s prints no object", args)
+		}
+		last := list[len(list)-1]
+		code, told := last["exit_code"]
+		if r.code != exitOK && (!told || code != float64(r.code)) {
+			t.Errorf("replank %s ends with %d, and its last object says %v", args, r.code, last)
+		}
+		if args[0] == "apply" && (last["kind"] != "summary" || list[0]["kind"] != "state") {
+			t.Errorf("apply --json begins with %v and ends with %v", list[0], last)
+		}
+	}
+	r := c.want(exitUsage, "apply", "bad.sql", "--json")
+	e := objects(t, r.out)[0]["errors"].([]any)[0].(map[string]any)
+	if pos, ok := e["position"].(map[string]any); !ok || pos["line"] != 1.0 || e["verdict"] != "input" {
+		t.Errorf("a syntax error in JSON: %v", e)
+	}
+	contains(t, r.err, "bad.sql:1:1")
+}
+
+// TestPrecedence: replank.toml < environment < flags.
+func TestPrecedence(t *testing.T) {
+	t.Parallel()
+	c, dsn := newShop(t)
+	c.write("m.sql", "ALTER TABLE orders ADD COLUMN a int;\n")
+	budget := func(c *cli, want string, args ...string) {
+		t.Helper()
+		contains(t, c.want(exitOK, append([]string{"apply", "m.sql", "--dry-run"}, args...)...).out, "for at most "+want)
+	}
+	budget(c, "200ms")
+	c.write("replank.toml", "lock_budget = \"300ms\" # longer\nworkers = 3\naccept = [\"irreversible\", \"triggers\"]\n")
+	budget(c, "300ms")
+	budget(c.with("REPLANK_LOCK_BUDGET=400ms"), "400ms")
+	budget(c.with("REPLANK_LOCK_BUDGET=400ms"), "500ms", "--lock-budget", "500ms")
+	c.write("other.toml", "lock_budget = \"600ms\"\n")
+	budget(c, "600ms", "--config", "other.toml")
+	budget(c.with("REPLANK_CONFIG=other.toml"), "600ms")
+
+	other := pgtest.DB(t)
+	connected := func(c *cli, want string, args ...string) {
+		t.Helper()
+		contains(t, c.want(exitOK, append([]string{"status"}, args...)...).out, pgtest.Database(want)+" on PostgreSQL")
+	}
+	bare := newCLI(t, "")
+	bare.write("replank.toml", fmt.Sprintf("db = %q\n", dsn))
+	connected(bare, dsn)
+	connected(bare.with("DATABASE_URL="+other), other)
+	connected(bare.with("DATABASE_URL="+dsn, "REPLANK_DB="+other), other)
+	connected(bare.with("REPLANK_DB="+dsn), other, "--db", other)
+	bare.write("replank.toml", fmt.Sprintf("db = \"postgres://127.0.0.1:1/pooler\"\ndirect_db = %q\n", dsn))
+	connected(bare, dsn)
+	connected(bare, other, "--db", other) // the direct_db of another database must not win
+	connected(bare.with("REPLANK_DIRECT_DB="+other), other)
+	connected(bare, dsn, "--db", strings.Replace(dsn, "postgres://", "postgresql+psycopg2://", 1))
+	bare.write("replank.toml", "migrations = [\"folder\"]\n", "folder/1.sql", "CREATE TABLE a (id int);\n")
+	contains(t, bare.want(exitOK, "plan", "--db", other).out, "folder/1.sql")
+}
+
+func TestWrongConfiguration(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t, "postgres://127.0.0.1:1/x")
+	for text, want := range map[string]string{
+		"lock_budget = \"1s\"\nlockwait = \"1s\"\n": "replank.toml:2: unknown key lockwait; known are db",
+		"# x\n\n[apply]\nworkers = 2\n":             "replank.toml:3: unknown key apply",
+		"workers = \"many\"\n":                      "replank.toml:1: workers: \"many\"",
+		"\nlock_budget = 3.5\n":                     "replank.toml:2: lock_budget: want a string",
+		"db =\n":                                    "replank.toml:1: ",
+		"a = 1\nb = 2\n":                            "replank.toml:2: unknown key b",
+		"log_format = \"xml\"\n":                    "neither text nor json",
+	} {
+		c.write("replank.toml", text)
+		contains(t, c.want(exitUsage, "status").err, want)
+	}
+	c.write("replank.toml", "")
+	contains(t, c.with("REPLANK_WORKERS=x").want(exitUsage, "apply", "x").err, "REPLANK_WORKERS", `"x"`)
+}
+
+func TestCodeOf(t *testing.T) {
+	refusal := &plan.Refusal{Code: "x"}
+	for _, c := range []struct {
+		err  error
+		code int
+	}{
+		{nil, exitOK},
+		{errors.New("x"), exitFailed},
+		{&usageError{errors.Join(errors.New("a"), errors.New("b"))}, exitUsage},
+		{&migrate.RefusedError{Code: migrate.Input, Err: refusal}, exitRefused},
+		{&migrate.RefusedError{Code: migrate.Input, Err: errors.New("x")}, exitUsage},
+		{&migrate.RefusedError{Code: migrate.Drift}, exitRefused},
+		{&migrate.Error{Op: "apply", Err: errors.Join(refusal, &ddl.SyntaxError{})}, exitUsage},
+		{&migrate.Error{Op: "apply", Err: errors.Join(refusal, refusal)}, exitRefused},
+		{errors.Join(refusal, errors.New("x")), exitFailed},
+		{fmt.Errorf("%w (while recording: %w)", &migrate.StoppedError{}, errors.New("x")), exitStopped},
+		{&migrate.UnknownError{Err: errors.New("x")}, exitPerson},
+		{errors.Join(errors.New("x"), &migrate.UnknownError{Err: errors.New("x")}), exitPerson},
+		{&migrate.BusyError{}, exitBusy},
+		{&pg.ReadOnlyError{}, exitRefused},
+		{&pg.PoolerError{}, exitRefused},
+		{&notYetError{}, exitNotYet},
+		{&toldError{refusal}, exitRefused},
+	} {
+		if got := codeOf(c.err); got != c.code {
+			t.Errorf("%v: %d, want %d", c.err, got, c.code)
+		}
+	}
+}
+
+func TestHidePasswords(t *testing.T) {
+	for in, want := range map[string]string{
+		"ALTER ROLE x PASSWORD 'a''b' LOGIN":     "ALTER ROLE x PASSWORD '…' LOGIN",
+		"create user y encrypted password $$z$$": "create user y encrypted password '…'",
+		"host=h password='p q' user=u":           "host=h password='…' user=u",
+		"SELECT 'password'":                      "SELECT 'password'",
+	} {
+		if got := hidePasswords(in); got != want {
+			t.Errorf("%s: %s", in, got)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{number(1234567), "1,234,567"}, {number(-1234), "-1,234"}, {number(-123), "-123"}, {number(7), "7"},
+		{about(999), "999"}, {about(1500), "1.5k"}, {about(83_000), "83k"}, {about(2.5e9), "2.5G"},
+		{bytesize(500), "500 bytes"}, {bytesize(19 << 20), "19 MB"}, {bytesize(3 << 29), "1.5 GB"},
+		{span(12e6), "12ms"}, {span(3.4e9), "3.4s"}, {span(130e9), "2m10s"}, {span(18180e9), "5h3m"}, {span(352800e9), "4d2h"},
+		{cut("abcdef", 4), "abc…"}, {cut("äöü", 3), "äöü"}, {cut("abc", 0), "abc"},
+		{strings.Join(wrap("aa bb cc dd ee ff gg hh", 20), "|"), "aa bb cc dd ee ff gg|hh"},
+		{strings.Join(wrap("aa  bb", 0), "|"), "aa  bb"},
+		{size(-1, 0), "unknown: the table was never analyzed"}, {size(0, 0), ""}, {size(1000, 0), "about 1,000 rows"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%q, want %q", c.got, c.want)
+		}
+	}
+}

@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replank/replank/migrate"
+)
+
+// watchEvery is how often status --watch looks.
+const watchEvery = time.Second
+
+func (a *app) statusCommand() *cobra.Command {
+	var watch, gate bool
+	cmd := &cobra.Command{
+		Use:     "status [PATH…]",
+		Short:   "Say what is under way, ready or done",
+		GroupID: groupWatch,
+		Long: `Reads the journal; asks no table and writes nothing.
+
+With --gate it is a question: 0 when nothing is under way (and, with paths, all
+of those files are applied), 6 when something is, 4 when a migration has failed.
+With --gate --watch it waits for the answer to be 0 or 4.`,
+		Example: `  replank status
+  replank status --watch
+  replank status --gate migrations/ || exit 1      # in a deploy pipeline
+  replank status --json | jq '.runs[].state'`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := a.open(cmd.Context(), nil)
+			if err != nil {
+				return err
+			}
+			defer e.Close()
+			s := &statusView{app: a, engine: e, paths: args, gate: gate, began: time.Now()}
+			if watch {
+				return s.watch(cmd.Context())
+			}
+			return s.once(cmd.Context())
+		},
+	}
+	cmd.Flags().BoolVar(&watch, "watch", false, "look again every second; while --gate is shut, or until Ctrl-C")
+	cmd.Flags().BoolVar(&gate, "gate", false, "answer with the exit code whether everything is at rest")
+	return cmd
+}
+
+type statusView struct {
+	*app
+	engine *migrate.Engine
+	paths  []string
+	gate   bool
+	began  time.Time
+	shown  string // printed last
+}
+
+// statusJSON is what status --json prints.
+type statusJSON struct {
+	Kind string `json:"kind"`
+	*migrate.Status
+	// Pending are the files of the paths that are not applied.
+	Pending []string `json:"pending,omitempty"`
+	// Gate says why the gate is shut; empty = it is open.
+	Gate []string `json:"gate,omitempty"`
+}
+
+// once prints the status and gives the answer of the gate.
+func (s *statusView) once(ctx context.Context) error {
+	st, gate, err := s.look(ctx)
+	if err != nil {
+		return err
+	}
+	if s.set.JSON {
+		err = s.printJSONDocument(st)
+	} else {
+		s.print(st)
+	}
+	if err != nil || !s.gate {
+		return err
+	}
+	return gate
+}
+
+// look reads the journal; gate is the answer of the gate.
+func (s *statusView) look(ctx context.Context) (doc statusJSON, gate error, err error) {
+	st, err := s.engine.Status(ctx)
+	if err != nil {
+		return doc, nil, err
+	}
+	doc = statusJSON{Kind: "status", Status: st}
+	if len(s.paths) > 0 {
+		ms, err := s.read(s.paths)
+		if err != nil {
+			return doc, nil, err
+		}
+		p, err := s.engine.Plan(ctx, ms)
+		if err != nil {
+			return doc, nil, err
+		}
+		for _, f := range p.Files {
+			if f.Status != migrate.Applied {
+				doc.Pending = append(doc.Pending, f.Name)
+			}
+		}
+		if len(doc.Pending) > 0 {
+			doc.Gate = append(doc.Gate, "not applied: "+strings.Join(doc.Pending, ", "))
+		}
+	}
+	var failed []string
+	for _, r := range st.Runs {
+		switch {
+		case r.State == migrate.Failed:
+			failed = append(failed, r.Name)
+			fallthrough
+		case r.State != migrate.Ready:
+			doc.Gate = append(doc.Gate, r.Name+" is "+string(r.State))
+		}
+	}
+	switch {
+	case len(failed) > 0:
+		gate = &personError{"failed: " + strings.Join(failed, ", ")}
+	case len(doc.Gate) > 0:
+		gate = &notYetError{doc.Gate}
+	}
+	return doc, gate, nil
+}
+
+// watch looks again and again. On a terminal the page is drawn anew; elsewhere, and in JSON, it is written when
+// something has changed.
+func (s *statusView) watch(ctx context.Context) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	screen := isTerminal(s.process.out, s.getenv) && !s.set.JSON
+	for {
+		doc, gate, err := s.look(ctx)
+		if ctx.Err() != nil {
+			return nil // Ctrl-C is how one leaves
+		}
+		if err != nil {
+			return err
+		}
+		key, err := json.Marshal(doc)
+		if err != nil {
+			return fmt.Errorf("encode the status: %w", err)
+		}
+		switch {
+		case screen:
+			fmt.Fprint(s.process.out, "\x1b[H\x1b[2J") // home, clear
+			s.print(doc)
+		case string(key) == s.shown:
+		case s.set.JSON:
+			if err := s.printJSON(doc); err != nil {
+				return err
+			}
+		default:
+			s.print(doc)
+		}
+		s.shown = string(key)
+		var person *personError
+		if s.gate && (gate == nil || errors.As(gate, &person)) {
+			return gate
+		}
+		select {
+		case <-ctx.Done():
+			if s.gate {
+				return gate
+			}
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *statusView) print(doc statusJSON) {
+	p := s.app.out
+	sv := s.engine.Server()
+	head := p.paint(bold, fmt.Sprintf("%s on PostgreSQL %s: ", sv.Database, firstField(sv.Version)))
+	if !doc.Installed {
+		p.line("%sno journal yet, nothing was ever applied", head)
+	} else {
+		p.line("%s%s applied%s", head, plural(doc.Applied, "migration", "migrations"), baselineText(doc.Baseline))
+		if doc.Executor != "" {
+			p.line("executor: %s", doc.Executor)
+		}
+	}
+	for _, r := range doc.Runs {
+		p.run(r)
+	}
+	if len(doc.Last) > 0 {
+		p.line("")
+		rows := [][]string{{"finished", "state", "when", "by"}}
+		for _, r := range doc.Last {
+			when := ""
+			if r.Finished != nil {
+				when = r.Finished.Local().Format("2006-01-02 15:04:05")
+			}
+			rows = append(rows, []string{r.Name, string(r.State), when, r.RequestedBy})
+		}
+		p.table(rows)
+	}
+	if len(doc.Pending) > 0 {
+		p.line("")
+		p.wrapped("not applied: ", "", strings.Join(doc.Pending, ", "))
+	}
+}
+
+func baselineText(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s of them taken over as a baseline)", number(int64(n)))
+}
+
+// run writes one unfinished run: where it is, and what comes next.
+func (p *printer) run(r migrate.RunStatus) {
+	p.line("")
+	state := p.paint(stateStyle(r), string(r.State))
+	if r.Paused {
+		state += p.paint(yellow, ", paused by "+r.PausedBy)
+	}
+	p.line("%s  %s  %s", p.paint(bold, r.Name), state, p.paint(dim, "since "+r.Updated.Local().Format("2006-01-02 15:04:05")))
+	if r.Error != "" {
+		p.wrapped("  ", red, r.Error)
+	}
+	if r.Rejected > 0 {
+		p.wrapped("  ", yellow, plural(r.Rejected, "row was", "rows were")+" set aside in replank.rejected: correct and resume, or waive")
+	}
+	for _, s := range r.Steps {
+		mark, note := " ", ""
+		switch s.State {
+		case "done":
+			mark = p.paint(green, "✓")
+		case "running":
+			mark = p.paint(yellow, "▸")
+			if s.Rows > 0 {
+				note = number(s.Rows) + " rows"
+				if s.Total > 0 {
+					note += " of about " + number(max(s.Rows, s.Total))
+				}
+			}
+		case "failed":
+			mark = p.paint(red, "✗")
+			note = s.Error
+		case "skipped":
+			mark = p.paint(green, "=")
+			note = "was so already"
+		case "reversed":
+			mark = p.paint(yellow, "↶")
+		}
+		if s.Took > 0 && note == "" {
+			note = span(s.Took)
+		}
+		title := cut(s.Title, max(0, p.width-8-runes(note)))
+		p.line("  %s %s  %s", mark, title, p.paint(dim, note))
+	}
+	if next := nextText(r); next != "" {
+		p.wrapped("  "+p.paint(cyan, "next: "), "", next)
+	}
+}
+
+func stateStyle(r migrate.RunStatus) style {
+	switch r.State {
+	case migrate.Failed:
+		return red
+	case migrate.Ready:
+		return green
+	}
+	return yellow
+}
+
+func nextText(r migrate.RunStatus) string {
+	switch {
+	case r.State == migrate.Failed:
+		return "a person decides: resume tries the way forward again, revert the way back"
+	case r.State == migrate.Ready:
+		return "complete when no deployed code needs the old shape, or revert"
+	case r.Paused:
+		return "resume"
+	}
+	return ""
+}
+
+func (a *app) receiptCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "receipt NAME",
+		Short:   "Print the evidence that a migration left, as JSON",
+		GroupID: groupWatch,
+		Example: "  replank receipt 0042_names | jq .proofs",
+		Args:    arguments(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := a.open(cmd.Context(), nil)
+			if err != nil {
+				return err
+			}
+			defer e.Close()
+			rec, err := e.Receipt(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.printJSONDocument(rec)
+		},
+	}
+}
