@@ -23,10 +23,10 @@ demo: build ## watch Replank change a busy database (private PostgreSQL, nothing
 test: compiler ## run all tests on PostgreSQL 15 (REPLANK_TEST_PG=18: on another version)
 	$(GO) test -timeout 15m ./...
 
-test-matrix: compiler ## run the database tests on PostgreSQL 14 to 18 (MAJORS="15 18": on fewer)
+test-matrix: compiler ## run the database tests on PostgreSQL 14 to 18 (MAJORS="15 18": on fewer; FULL=1: every form on every table)
 	@for major in $(MAJORS); do \
 		echo "== PostgreSQL $$major"; \
-		REPLANK_TEST_PG=$$major $(GO) test -timeout 15m $(DATABASE) || exit 1; \
+		REPLANK_TEST_PG=$$major REPLANK_TEST_FULL=$(FULL) $(GO) test -timeout 60m $(DATABASE) || exit 1; \
 	done
 
 bench: compiler ## measure Replank beside psql and its peers

@@ -188,7 +188,6 @@ func (s *Schema) addColumn(r *Relation, op AddColumn) error {
 		return refuse(wrongObjectType, "", "cannot add column to a partition")
 	}
 	r = s.mut(r)
-	s.forgetOldColumn(r)
 	cs, err := s.defineColumn(r, op.Column)
 	if err != nil {
 		return err
@@ -202,11 +201,6 @@ func (s *Schema) addColumn(r *Relation, op AddColumn) error {
 	r.sortParts()
 	s.relink(r.Name, r)
 	return nil
-}
-
-// forgetOldColumn exists for symmetry with PostgreSQL's limit: a table never reuses attribute numbers.
-func (s *Schema) forgetOldColumn(r *Relation) {
-	r.UsedAttributes = max(r.UsedAttributes, len(r.Columns))
 }
 
 // addColumnBelow passes a new column on to children, where a column of that name merges with it.
@@ -349,7 +343,7 @@ func (s *Schema) clearColumn(r *Relation, name string, cascade bool, inTheWay fu
 		if d.Column != name || d.Depth > 1 || d.Kind == "statistics" || d.Kind == "index" {
 			continue
 		}
-		if !cascade {
+		if !cascade && !(d.Kind == "generated column" && s.Version < 150000) {
 			return inTheWay(d.Text)
 		}
 		switch d.Kind {
@@ -383,7 +377,7 @@ func (s *Schema) clearColumn(r *Relation, name string, cascade bool, inTheWay fu
 		if g.Generated == 0 || g.Name == name || !slices.Contains(columnsIn(r, g.Default), name) {
 			continue
 		}
-		if !cascade {
+		if !cascade && s.Version >= 150000 { // until 14 it silently went with the column
 			return inTheWay("column " + QuoteIdent(g.Name) + " of table " + r.Name.String())
 		}
 		if err := s.removeColumn(r, g.Name, false, true); err != nil {

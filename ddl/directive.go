@@ -21,10 +21,9 @@ var DirectiveVerbs = []DirectiveVerb{
 	{Verb: "name", Argument: "NAME", Doc: "the name of the migration where it should not be the file's"},
 	{Verb: "backfill", Doc: "carry out this UPDATE, DELETE or INSERT in batches, however small the table is"},
 	{Verb: "no-undo", Doc: "keep no before-images of the changed rows: faster, but the migration cannot be reverted"},
-	{Verb: "wait", Argument: "WHAT FOR", Optional: true, Doc: "stop before this statement until the operator says go on"},
+	{Verb: "wait", Argument: "WHAT FOR", Optional: true, Doc: "stop before this statement: it and what follows is done by complete, the operator's word"},
 	{Verb: "plain", Doc: "execute the statement exactly as written, under lock discipline only"},
 	{Verb: "key", Argument: "COLUMN, …", Doc: "the immutable unique NOT NULL key by which a backfill walks the table"},
-	{Verb: "batch", Argument: "ROWS", Doc: "the number of rows with which a backfill's batches start"},
 	{Verb: "allow", Argument: "RULE, …", Doc: "lint rules that this statement may break, with the reason behind a colon"},
 }
 

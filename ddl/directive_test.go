@@ -21,7 +21,7 @@ SELECT '-- replank: nonsense', $$
 -- replank: nonsense
 $$; SELECT 2; -- replank: key id, n
 -- replank: no-undo
-  -- replank: batch 50
+  -- replank: key id
 DELETE FROM t
 `)
 	if err != nil {
@@ -43,7 +43,7 @@ DELETE FROM t
 		"1:1 name(The name); 3:1 wait(until monday); 5:15 plain(); 6:21 inverse(a = b::text)",
 		"",
 		"9:15 key(id, n)",
-		"10:1 no-undo(); 11:3 batch(50)",
+		"10:1 no-undo(); 11:3 key(id)",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

@@ -97,8 +97,47 @@ func NamesNothing(expr string) bool {
 	return ok
 }
 
-// pinned are types that the grammar does not qualify itself.
+// pinned are types that the grammar does not qualify itself. QualifyTypes does.
 var pinned = map[string]bool{"text": true, "uuid": true, "bytea": true, "date": true, "jsonb": true, "inet": true, "oid": true, "name": true}
+
+// QualifyTypes gives an expression in which the types that NamesNothing allows are PostgreSQL's own even for a client
+// whose search_path has others of these names.
+func QualifyTypes(expr string) (string, error) {
+	return replaceTypes(expr, func(names []*pg.Node) (string, bool) {
+		name := names[0].GetString_().GetSval()
+		return "pg_catalog." + name, len(names) == 1 && pinned[name]
+	})
+}
+
+// DependsOnSettings reports whether what an expression makes of its columns may depend on settings of the session,
+// such as TimeZone. It does not look at the types of the columns: PrintedBySettings does.
+func (s *Schema) DependsOnSettings(expr string) bool {
+	_, node, err := parsedExpr(expr)
+	if err != nil {
+		return true
+	}
+	depends := false
+	walk(node, func(m any) bool {
+		switch n := m.(type) {
+		case *pg.FuncCall:
+			names := n.GetFuncname()
+			depends = depends || s.FunctionVolatility(names[len(names)-1].GetString_().GetSval()) != 'i'
+		case *pg.TypeName:
+			names := n.GetNames()
+			depends = depends || len(names) == 0 || bySettings.MatchString(names[len(names)-1].GetString_().GetSval())
+		case *pg.SubLink, *pg.SQLValueFunction:
+			depends = true
+		}
+		return !depends
+	})
+	return depends
+}
+
+// PrintedBySettings reports whether the text form of a type's values, or a conversion from or to it, depends on
+// settings of the session.
+func PrintedBySettings(typ string) bool { return bySettings.MatchString(typ) }
+
+var bySettings = regexp.MustCompile(`^(time|date|interval|real|double|float|bytea|money|xml|ts.*range|tstz|tsmulti|abstime)`)
 
 // IsCast reports whether an expression is the column and nothing but casts around it.
 func IsCast(expr, col string) bool {
@@ -155,6 +194,13 @@ func Tables(sql string) ([]Name, error) {
 
 // RenameTypeIn gives an expression with a type of the user's under another name.
 func RenameTypeIn(expr, from string, to Name) (string, error) {
+	return replaceTypes(expr, func(names []*pg.Node) (string, bool) {
+		return to.String(), names[len(names)-1].GetString_().GetSval() == from
+	})
+}
+
+// replaceTypes writes something else where an expression names a type.
+func replaceTypes(expr string, with func(names []*pg.Node) (string, bool)) (string, error) {
 	text, node, err := parsedExpr(expr)
 	if err != nil {
 		return "", err
@@ -166,7 +212,11 @@ func RenameTypeIn(expr, from string, to Name) (string, error) {
 	var edits []edit
 	walk(node, func(m any) bool {
 		n, ok := m.(*pg.TypeName)
-		if !ok || len(n.GetNames()) == 0 || n.GetNames()[len(n.GetNames())-1].GetString_().GetSval() != from {
+		if !ok || len(n.GetNames()) == 0 {
+			return true
+		}
+		to, ok := with(n.GetNames())
+		if !ok {
 			return true
 		}
 		i := src.at(n.Location)
@@ -174,7 +224,7 @@ func RenameTypeIn(expr, from string, to Name) (string, error) {
 		for range n.GetNames() {
 			end = src.skipIdent(end) + 1
 		}
-		edits = append(edits, src.replaceTokens(i, end-1, to.String()))
+		edits = append(edits, src.replaceTokens(i, end-1, to))
 		return true
 	})
 	return strings.TrimSuffix(strings.TrimPrefix(src.apply(edits), exprPrefix), exprSuffix), nil
@@ -311,4 +361,36 @@ func UsesColumnOrder(body string, table Name) bool {
 	re, err := regexp.Compile(`(?is)insert\s+into\s+` + name + `\s+(?:values|select|table|default)\b|` +
 		name + `\s*%\s*rowtype|\bselect\s+(?:\w+\.)?\*[^;]*\bfrom\s+` + name + `\b|\bcopy\s+` + name + `\s+(?:from|to)\b`)
 	return err != nil || re.MatchString(body)
+}
+
+// CommentTarget is what COMMENT ON is about: its kind as PostgreSQL writes it, and its name in parts (a column's
+// table first). ok is false for statements of another kind and objects that are named in another way.
+func CommentTarget(sql string) (kind string, name []string, ok bool) {
+	_, stmt, err := one(sql)
+	if err != nil || stmt.GetCommentStmt() == nil {
+		return "", nil, false
+	}
+	c := stmt.GetCommentStmt()
+	items := c.GetObject().GetList().GetItems()
+	if t := c.GetObject().GetTypeName(); t != nil {
+		items = t.GetNames()
+	}
+	for _, n := range items {
+		if n.GetString_() == nil {
+			return "", nil, false
+		}
+		name = append(name, n.GetString_().GetSval())
+	}
+	return objectKind(c.Objtype), name, len(name) > 0
+}
+
+// CommentAs gives a COMMENT statement with another text; "" removes the comment.
+func CommentAs(sql, text string) (string, error) {
+	return deparsed(sql, func(stmt *pg.Node) bool {
+		c := stmt.GetCommentStmt()
+		if c != nil {
+			c.Comment = text
+		}
+		return c != nil
+	})
 }

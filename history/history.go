@@ -56,16 +56,8 @@ func Read(paths ...string) ([]Migration, error) {
 		files = append(files, found...)
 	}
 	ms := make([]Migration, len(files))
-	seen := make(map[string]string, len(files))
 	for i, path := range files {
-		name := strings.TrimSuffix(filepath.Base(path), ext)
-		if other, dup := seen[name]; dup {
-			return nil, &Error{Path: path,
-				Err:  fmt.Errorf("the name %s is taken by %s", name, other),
-				hint: "the journal knows a migration by its file name; rename the one that was never applied"}
-		}
-		seen[name] = path
-		ms[i] = Migration{Name: name, Path: path}
+		ms[i] = Migration{Name: strings.TrimSuffix(filepath.Base(path), ext), Path: path}
 	}
 	var g errgroup.Group
 	g.SetLimit(2 * runtime.GOMAXPROCS(0))
@@ -82,6 +74,15 @@ func Read(paths ...string) ([]Migration, error) {
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
+	}
+	seen := make(map[string]string, len(ms))
+	for _, m := range ms {
+		if other, dup := seen[m.Name]; dup {
+			return nil, &Error{Path: m.Path,
+				Err:  fmt.Errorf("the name %s is taken by %s", m.Name, other),
+				hint: "the journal knows a migration by its file name, or by `-- replank: name`; rename the one that was never applied"}
+		}
+		seen[m.Name] = m.Path
 	}
 	return ms, nil
 }
@@ -186,7 +187,31 @@ func (m *Migration) load() error {
 			hint: "keep only the Up part"}
 	}
 	m.Text = string(text)
+	if name := nameDirective(text); name != "" {
+		m.Name = name
+	}
 	return nil
+}
+
+// nameDirective finds "-- replank: name NAME" among the comments at the top of a file. The parser judges
+// directives later; here only the name is needed, for thousands of files that are never parsed.
+func nameDirective(text []byte) string {
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimSpace(line)
+		comment, ok := bytes.CutPrefix(line, []byte("--"))
+		if !ok && len(line) > 0 {
+			return ""
+		}
+		directive, ok := bytes.CutPrefix(bytes.TrimSpace(comment), []byte("replank:"))
+		if !ok {
+			continue
+		}
+		verb, arg, _ := strings.Cut(string(bytes.TrimSpace(directive)), " ")
+		if strings.EqualFold(verb, "name") {
+			return strings.TrimSpace(arg)
+		}
+	}
+	return ""
 }
 
 // badLine is the number of the first line that is not UTF-8.

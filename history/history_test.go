@@ -82,6 +82,20 @@ func TestChecksumIsOfTheBytesAndTextHasNoByteOrderMark(t *testing.T) {
 	}
 }
 
+func TestNameDirective(t *testing.T) {
+	dir := folder(t, map[string]string{
+		"1.sql": "-- a comment\n\n-- replank: name first step\nSELECT 1;",
+		"2.sql": "SELECT 1;\n-- replank: name too late\nSELECT 2;",
+	})
+	ms, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ms[0].Name != "first step" || ms[1].Name != "2" {
+		t.Errorf("names %q, %q", ms[0].Name, ms[1].Name)
+	}
+}
+
 func TestReadRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

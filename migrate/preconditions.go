@@ -79,7 +79,7 @@ func (e *Engine) missing(ctx context.Context, wishes []wish, quiet, fills bool) 
 			err = q.QueryRow(ctx, "SELECT has_parameter_privilege('session_replication_role', 'SET')").Scan(&may)
 		}
 		if !may {
-			lacks = append(lacks, "SET on parameter session_replication_role (only superusers before PostgreSQL 15)")
+			lacks = append(lacks, "SET on parameter session_replication_role (only superusers before PostgreSQL 15), which keeps the tables' triggers from firing for each filled row; or let them fire: --accept triggers")
 		}
 		return err
 	})

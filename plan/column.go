@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/replank/replank/ddl"
 )
@@ -38,6 +39,10 @@ func (c *compiler) addColumn(op ddl.AddColumn, sql string) error {
 	}
 	if !c.big(r) || c.plain() {
 		return c.asIs(op, sql, back)
+	}
+	if col.Identity != 0 && r.Kind == 'p' && c.now.Version < 170000 {
+		return c.refuse("partitioned-identity", "upgrade to PostgreSQL 17, or use a sequence as the default",
+			"before PostgreSQL 17 a table with partitions cannot get an identity column")
 	}
 	serial := serialTypes[col.Type.Name]
 	volatile := col.Default != "" && c.now.Volatile(col.Default)
@@ -101,7 +106,7 @@ func (c *compiler) addTakenApart(r *ddl.Relation, op ddl.AddColumn, volatile boo
 		add.Reverse = append(slices.Clone(g.drop), back...)
 		c.step(add)
 		c.fill(r, FillSpec{Kind: Twin, Table: r.Name.String(), Set: []ddl.Assignment{{Column: col.Name, Expr: def}},
-			Guard: qi(col.Name) + " IS NULL", Quiet: true, Flag: FillFlag})
+			Guard: qi(col.Name) + " IS NULL", Flag: FillFlag})
 		c.step(Step{Phase: Verify, Kind: Transaction, Title: "remove the fill trigger of " + r.Name.String(), SQL: g.drop, Reverse: g.create})
 	} else {
 		add.Reverse = back
@@ -189,13 +194,33 @@ func (c *compiler) addFilled(r *ddl.Relation, op ddl.AddColumn, fill string) err
 // fill waits for writers that do not know the sync trigger yet, then changes the rows.
 func (c *compiler) fill(r *ddl.Relation, spec FillSpec) {
 	rows, bytes := c.size(r)
+	if triggers := c.updateTriggers(r); len(triggers) > 0 {
+		// ALTER TYPE and ADD COLUMN fire none, so the fill must not either (RULES 4).
+		spec.Quiet = !c.opt.FireTriggers
+		if c.opt.FireTriggers {
+			c.notice("triggers", "the fill of %s fires %s for each row", r.Name, strings.Join(triggers, ", "))
+		}
+	}
 	c.step(Step{Phase: Fill, Kind: Quiesce, Title: "wait for transactions older than the trigger on " + r.Name.String()})
 	c.step(Step{Phase: Fill, Kind: Rows, Title: "fill " + r.Name.String(), Fill: &spec, Rows: rows, Bytes: bytes})
 }
 
+// updateTriggers are the user's triggers that an UPDATE of any row of the table fires.
+func (c *compiler) updateTriggers(r *ddl.Relation) []string {
+	var out []string
+	for _, m := range c.family(r) {
+		for _, t := range m.Triggers {
+			if t.OnUpdate && t.Enabled != 'D' && t.Enabled != 'A' && !strings.HasPrefix(t.Name, "~replank") {
+				out = append(out, "trigger "+qi(t.Name)+" of "+m.Name.String())
+			}
+		}
+	}
+	return out
+}
+
 func (c *compiler) fillNulls(r *ddl.Relation, col, expr string) error {
 	c.fill(r, FillSpec{Kind: Twin, Table: r.Name.String(), Set: []ddl.Assignment{{Column: col, Expr: expr}},
-		Guard: qi(col) + " IS NULL", Quiet: true, Flag: FillFlag})
+		Guard: qi(col) + " IS NULL", Flag: FillFlag})
 	return nil
 }
 
@@ -203,7 +228,7 @@ func (c *compiler) fillNulls(r *ddl.Relation, col, expr string) error {
 // the application lets SET NOT NULL believe instead of look. then is done in the same transaction.
 func (c *compiler) proveNotNull(r *ddl.Relation, col, name string, then []string) {
 	t := r.Name.String()
-	check := qi(internalName(col + "_not_null"))
+	check := qi(notNullCheck(col))
 	drop := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", t, check)
 	set := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", t, qi(col))
 	if name != "" && c.now.Version >= 180000 {
@@ -219,10 +244,15 @@ func (c *compiler) proveNotNull(r *ddl.Relation, col, name string, then []string
 		SQL: append([]string{set, drop}, then...), Reverse: back})
 }
 
+// notNullCheck names the CHECK that proves a column, or its twin, NOT NULL.
+func notNullCheck(col string) string {
+	return internalName(strings.TrimPrefix(col, internalPrefix) + "_not_null")
+}
+
 // checkNotNull adds and validates the CHECK that proves a column NOT NULL.
 func (c *compiler) checkNotNull(r *ddl.Relation, col string) {
 	t := r.Name.String()
-	check := qi(internalName(col + "_not_null"))
+	check := qi(notNullCheck(col))
 	rows, bytes := c.size(r)
 	c.step(Step{Phase: Verify, Kind: Transaction, Title: fmt.Sprintf("refuse new NULLs in %s of %s", qi(col), t),
 		SQL:     []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", t, check, qi(col))},
@@ -259,7 +289,7 @@ func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
 	if phys != op.Column {
 		c.checkNotNull(r, phys)
 		c.later(Step{Kind: Transaction, Title: "set NOT NULL", SQL: []string{
-			sql, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(internalName(phys+"_not_null")))}})
+			sql, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(notNullCheck(phys)))}})
 		return nil
 	}
 	if !c.big(r) || c.plain() {
@@ -290,7 +320,7 @@ func (c *compiler) dropNotNull(op ddl.DropNotNull, sql string) error {
 // revert with it, while a row has a NULL and the user gave no expression for it (RULES 9).
 func (c *compiler) backToNotNull(r *ddl.Relation, col string, st *Step) {
 	t := r.Name.String()
-	check := qi(internalName(col + "_not_null"))
+	check := qi(notNullCheck(col))
 	st.ReverseConcurrently = true
 	fill, ok := c.directive("fill")
 	if !ok {

@@ -17,6 +17,9 @@ type Options struct {
 	// discipline (RULES 29). Defaults 10,000 rows and 16 MB; negative values make every table big.
 	BigRows  int64
 	BigBytes int64
+	// FireTriggers lets user triggers fire for the rows of fills (--accept triggers), for executors that may not
+	// set session_replication_role. Default: they do not fire.
+	FireTriggers bool
 	// VersionSchema names the schema of views that shows the new shape; empty = none.
 	VersionSchema string
 }
@@ -77,6 +80,8 @@ type compiler struct {
 	local    []string  // those of settings that end with the file's transaction
 	// temporary marks the steps whose work complete takes away again.
 	temporary bool
+	// waiting is true behind "-- replank: wait": everything else is done by complete, the operator's word.
+	waiting bool
 
 	steps    []Step
 	contract []Step
@@ -99,11 +104,20 @@ type held struct {
 func (c *compiler) file(f *ddl.File) error {
 	for _, st := range f.Statements {
 		c.stmt = st
+		if _, ok := c.directive("wait"); ok {
+			if err := c.flushTypes(); err != nil {
+				return c.at(err)
+			}
+			c.waiting = true
+		}
 		if err := c.statement(); err != nil {
 			return c.at(err)
 		}
 	}
 	if err := c.flushTypes(); err != nil {
+		return c.at(err)
+	}
+	if err := c.versionSchema(); err != nil {
 		return c.at(err)
 	}
 	return nil
@@ -228,21 +242,27 @@ func (c *compiler) family(r *ddl.Relation) []*ddl.Relation {
 }
 
 // step appends a step of apply.
-func (c *compiler) step(st Step) *Step {
+func (c *compiler) step(st Step) {
 	st.Source = c.stmt.Pos
 	st.Settings = append(slices.Clone(c.settings), st.Settings...)
 	st.Temporary = st.Temporary || c.temporary
+	if c.waiting {
+		st.Phase = Contract
+		c.contract = append(c.contract, st)
+		return
+	}
 	c.measure(&st)
 	c.steps = append(c.steps, st)
-	return &c.steps[len(c.steps)-1]
 }
 
 // later appends a step of complete. Neighbours that are transactions become one, so that nobody sees the
 // moment between DROP VIEW and CREATE VIEW.
 func (c *compiler) later(st Step) {
-	st.Phase = Contract
-	st.Source = c.stmt.Pos
-	st.Settings = append(slices.Clone(c.settings), st.Settings...)
+	if st.Phase != Contract {
+		st.Phase = Contract
+		st.Source = c.stmt.Pos
+		st.Settings = append(slices.Clone(c.settings), st.Settings...)
+	}
 	if n := len(c.contract); n > 0 && st.Kind == Transaction && st.Fill == nil {
 		last := &c.contract[n-1]
 		if last.Kind == Transaction && slices.Equal(last.Settings, st.Settings) {
@@ -286,7 +306,12 @@ func (c *compiler) measure(st *Step) {
 			rev.add(s, sql)
 		}
 	}
-	st.ReverseLocks = rev.locks()
+	// The way back may start when a part of the step's objects is gone already: only tables are sure to be there.
+	for _, l := range rev.locks() {
+		if r := c.start.Relations[rev.named[l.Relation]]; r != nil && (r.Kind == 'r' || r.Kind == 'p') {
+			st.ReverseLocks = append(st.ReverseLocks, l)
+		}
+	}
 	if st.Kind == Rows && st.Fill != nil {
 		st.Locks = append(st.Locks, Lock{Relation: st.Fill.Table, Mode: "ROW EXCLUSIVE"})
 	}
@@ -322,6 +347,7 @@ type effects struct {
 	before  *ddl.Schema // locks on what the statements themselves create are nobody's concern
 	mode    map[ddl.Name]ddl.LockMode
 	order   []ddl.Name
+	named   map[string]ddl.Name // the same, by their text
 	rewrite []ddl.Name
 	scan    []ddl.Name
 	reindex []ddl.Name
@@ -376,7 +402,9 @@ func texts(names []ddl.Name) []string {
 
 func (e *effects) locks() []Lock {
 	var out []Lock
+	e.named = map[string]ddl.Name{}
 	for _, n := range e.order {
+		e.named[n.String()] = n
 		out = append(out, Lock{Relation: n.String(), Mode: e.mode[n].String()})
 	}
 	return out

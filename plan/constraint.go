@@ -210,7 +210,7 @@ func (c *compiler) uniqueConstraint(r *ddl.Relation, name string, k ddl.Constrai
 			i.Table = leaf.Name
 			var cols []string
 			if k.Kind != ddl.PrimaryKey {
-				cols = k.Columns
+				cols = slices.Concat(k.Columns, k.Include)
 			}
 			leafName := ddl.IndexName(leaf.Name.Name, cols, label, c.taken(leaf.Name.Schema))
 			i.Name = internalName(leafName)
@@ -228,7 +228,7 @@ func (c *compiler) uniqueConstraint(r *ddl.Relation, name string, k ddl.Constrai
 	if k.Kind == ddl.PrimaryKey {
 		for _, col := range k.Columns {
 			if rc := r.Column(col); rc != nil && !rc.NotNull {
-				check := qi(internalName(col + "_not_null"))
+				check := qi(notNullCheck(col))
 				adopt.SQL = append(adopt.SQL, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, check))
 				adopt.Reverse = append(adopt.Reverse, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(col)))
 			}
@@ -249,7 +249,7 @@ func (c *compiler) usingIndex(r *ddl.Relation, k ddl.Constraint, back string) er
 		for _, col := range i.Keys {
 			if rc := r.Column(col); rc != nil && !rc.NotNull {
 				c.checkNotNull(r, col)
-				drops = append(drops, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(internalName(col+"_not_null"))))
+				drops = append(drops, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(notNullCheck(col))))
 			}
 		}
 	}

@@ -31,7 +31,7 @@ func (c *compiler) swapDependents(s *swap, tables []*ddl.Relation, byTable map[d
 			}
 		}
 	}
-	drops, creates, err := c.recreateViews(views)
+	drops, creates, err := c.recreateViews(views, byTable)
 	if err != nil {
 		return err
 	}
@@ -90,20 +90,71 @@ func swapStatistics(s *swap, m *ddl.Relation, cols map[string]string) {
 
 // recreateViews drops views, dependents first, and creates them again in the opposite order with everything
 // that belongs to them. The list is in order of creation.
-func (c *compiler) recreateViews(views []*ddl.Relation) (drops, creates []string, err error) {
+func (c *compiler) recreateViews(views []*ddl.Relation, byTable map[ddl.Name][]*twin) (drops, creates []string, err error) {
 	for _, v := range views {
 		kind := "VIEW"
+		made := viewSQL(v)
 		if v.Kind == 'm' {
 			kind = "MATERIALIZED VIEW"
-			if c.big(v) {
-				return nil, nil, c.refuse("big-materialized-view", "drop the materialized view first and create it again after the change",
-					"materialized view %s would be filled again under ACCESS EXCLUSIVE", v.Name)
+			if v.Populated {
+				if made, err = c.prebuild(v, byTable); err != nil {
+					return nil, nil, err
+				}
 			}
 		}
 		drops = append([]string{"DROP " + kind + " " + v.Name.String()}, drops...)
-		creates = append(creates, viewSQL(v)...)
+		creates = append(creates, made...)
 	}
 	return drops, creates, nil
+}
+
+// prebuild fills a materialized view on the twins, with its indexes, beside the application and under names of
+// ours; in the swap it only takes the name (RULES 12). It returns the statements of the swap.
+func (c *compiler) prebuild(v *ddl.Relation, byTable map[ddl.Name][]*twin) ([]string, error) {
+	query := strings.TrimRight(strings.TrimSpace(v.Definition), ";")
+	on := query
+	for table, twins := range byTable {
+		cols := map[string]string{}
+		for _, t := range twins {
+			cols[t.col.Name] = t.name
+		}
+		renamed, unresolved, err := ddl.RenameInQuery(on, table, cols)
+		if err != nil || len(unresolved) > 0 {
+			renamed = on
+		}
+		on = renamed
+	}
+	if on == query {
+		if c.big(v) {
+			return nil, c.refuse("big-materialized-view", "drop the materialized view first and create it again after the change",
+				"materialized view %s does not name the changed column itself, so it would be filled again inside the swap", v.Name)
+		}
+		return viewSQL(v), nil
+	}
+	tmp := ddl.Name{Schema: v.Name.Schema, Name: internalName(v.Name.Name)}
+	built := *v
+	built.Name, built.Definition = tmp, on
+	built.Indexes = nil
+	var swap []string
+	swap = append(swap, fmt.Sprintf("ALTER MATERIALIZED VIEW %s RENAME TO %s", tmp, qi(v.Name.Name)))
+	for _, i := range v.Indexes {
+		name := internalName(i.Name.Name)
+		def, err := ddl.RenameIndexDef(i.Definition, name, &tmp, nil, false)
+		if err != nil {
+			return nil, fmt.Errorf("index %s: %w", i.Name, err)
+		}
+		twin := *i
+		twin.Definition, twin.Comment = def, ""
+		built.Indexes = append(built.Indexes, &twin)
+		swap = append(swap, fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ddl.Name{Schema: i.Name.Schema, Name: name}, qi(i.Name.Name)))
+		if i.Comment != "" {
+			swap = append(swap, fmt.Sprintf("COMMENT ON INDEX %s IS %s", i.Name, ddl.QuoteLiteral(i.Comment)))
+		}
+	}
+	rows, bytes := c.size(v)
+	c.step(Step{Phase: Verify, Kind: Long, Title: "fill " + v.Name.String() + " again beside itself", SQL: viewSQL(&built),
+		Reverse: []string{"DROP MATERIALIZED VIEW " + tmp.String()}, Rows: rows, Bytes: bytes})
+	return swap, nil
 }
 
 // viewSQL creates a view as it is now: columns, options, owner, grants, comments, defaults, triggers, indexes.
@@ -139,9 +190,7 @@ func viewSQL(v *ddl.Relation) []string {
 		if k.Comment != "" {
 			out = append(out, fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", name, qi(k.Name), ddl.QuoteLiteral(k.Comment)))
 		}
-		for _, g := range k.ACL {
-			out = append(out, fmt.Sprintf("GRANT %s (%s) ON %s TO %s%s", g.Privilege, qi(k.Name), name, grantee(g), grantOption(g)))
-		}
+		out = append(out, columnGrants(v, k)...)
 	}
 	for _, t := range v.Triggers {
 		out = append(out, t.Definition)

@@ -112,7 +112,7 @@ func (c *compiler) fillSpec(op ddl.Op) (*FillSpec, *ddl.Relation, error) {
 			assigned = append(assigned, a.Column)
 			exprs = append(exprs, a.Expr)
 		}
-		key := walkKey(r, assigned)
+		key := c.walkKey(r, assigned)
 		if key == nil || op.With || op.Returning || c.readsTable(r, append(exprs, op.Where, op.From)...) {
 			return nil, r, nil
 		}
@@ -122,7 +122,7 @@ func (c *compiler) fillSpec(op ddl.Op) (*FillSpec, *ddl.Relation, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		key := walkKey(r, nil)
+		key := c.walkKey(r, nil)
 		if key == nil || op.With || op.Returning || c.readsTable(r, op.Where, op.Using) {
 			return nil, r, nil
 		}
@@ -139,7 +139,7 @@ func (c *compiler) fillSpec(op ddl.Op) (*FillSpec, *ddl.Relation, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		key := walkKey(src, nil)
+		key := c.walkKey(src, nil)
 		pk := r.PrimaryKey()
 		if key == nil || pk == nil || src.Name == r.Name || c.readsTable(r, append(op.Targets, op.SourceWhere)...) {
 			return nil, r, nil
@@ -157,9 +157,15 @@ func (c *compiler) fillSpec(op ddl.Op) (*FillSpec, *ddl.Relation, error) {
 
 // walkKey finds an immutable unique NOT NULL key (RULES 1): the primary key, else a unique index, none of
 // whose columns the statement assigns.
-func walkKey(r *ddl.Relation, assigned []string) []string {
+func (c *compiler) walkKey(r *ddl.Relation, assigned []string) []string {
+	var want []string // "-- replank: key a, b" chooses among the keys there are
+	if arg, ok := c.directive("key"); ok {
+		for _, k := range strings.Split(arg, ",") {
+			want = append(want, unquote(strings.TrimSpace(k)))
+		}
+	}
 	fits := func(cols []string) bool {
-		if len(cols) == 0 {
+		if len(cols) == 0 || want != nil && !slices.Equal(want, cols) {
 			return false
 		}
 		for _, n := range cols {
@@ -218,7 +224,7 @@ func (c *compiler) whyWhole(op ddl.Op, r *ddl.Relation) string {
 			return r.Name.String() + " has no primary key"
 		}
 	}
-	if walkKey(r, nil) == nil {
+	if c.walkKey(r, nil) == nil {
 		return r.Name.String() + " has no unique key of NOT NULL columns"
 	}
 	return "its result depends on other rows of " + r.Name.String() + ", or it assigns the key"

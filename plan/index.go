@@ -195,21 +195,28 @@ func (c *compiler) dropIndex(op ddl.DropIndex, sql string) error {
 	c.dropped[i.Name.String()] = true
 	if i.Partitioned || i.Constraint != "" || op.Cascade || !c.big(c.now.Relation(i.Table)) && !op.Concurrently {
 		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
-			Reverse: []string{i.Definition}})
+			Reverse: []string{indexDef(i.Definition, false)}})
 		return nil
 	}
 	c.later(Step{Kind: Concurrently, Title: title(sql), SQL: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + i.Name.String()},
 		Probe:   fmt.Sprintf("SELECT pg_catalog.to_regclass(%s) IS NULL", ddl.QuoteLiteral(i.Name.String())),
-		Reverse: []string{concurrentDef(i.Definition)}, ReverseConcurrently: true})
+		Reverse: []string{indexDef(i.Definition, true)}, ReverseConcurrently: true})
 	return nil
 }
 
-// concurrentDef makes the definition of an index one that is built beside the application.
-func concurrentDef(def string) string {
-	if s, err := ddl.RenameIndexDef(def, "", nil, nil, true); err == nil {
-		return s
+// indexDef is the definition of an index that exists as a statement which makes it again: of a partitioned
+// index with its partitions', which pg_get_indexdef leaves out, or beside the application.
+func indexDef(def string, concurrently bool) string {
+	f, err := ddl.Parse("", def)
+	if err != nil || len(f.Statements) != 1 {
+		return def // as the server printed it
 	}
-	return def
+	op, ok := f.Statements[0].Ops[0].(ddl.CreateIndex)
+	if !ok {
+		return def
+	}
+	op.Only, op.Concurrently = false, concurrently
+	return indexSQL(op)
 }
 
 func (c *compiler) renameIndex(op ddl.RenameIndex, sql string) error {

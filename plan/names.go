@@ -9,10 +9,13 @@ import (
 	"github.com/replank/replank/ddl"
 )
 
+// internalPrefix begins the name of every column, index and constraint of ours.
+const internalPrefix = "_replank_"
+
 // internalName makes the name of an object of ours beside the user's object name. It is a function of name
 // alone, so that every step finds it again.
 func internalName(name string) string {
-	const prefix, limit = "_replank_", 63
+	const prefix, limit = internalPrefix, 63
 	if len(prefix)+len(name) <= limit {
 		return prefix + name
 	}

@@ -98,10 +98,14 @@ func (c *compiler) op(op ddl.Op, sql string) error {
 		return c.detachPartition(op, sql)
 
 	case ddl.CreateEnum:
+		c.fresh[ddl.Name{Schema: c.schemaFor(op.Type), Name: op.Type.Name}] = true
 		return c.create(op, "TYPE", op.Type, sql, "")
 	case ddl.CreateDomain:
 		return c.create(op, "DOMAIN", op.Type, sql, "")
 	case ddl.AddEnumValue:
+		if n := c.resolve(op.Type); c.fresh[n] {
+			return c.harmless(op, sql) // the type is this file's own
+		}
 		c.consent("irreversible", "PostgreSQL cannot remove a value from an enum: %s", sql)
 		c.notice("new-value", "old code may read the new value %q of %s", op.Label, op.Type)
 		return c.irreversible(op, sql, "PostgreSQL cannot remove a value from an enum type")

@@ -290,8 +290,10 @@ func (c *compiler) other(op ddl.Other, sql string) error {
 		return nil
 	case "CREATE":
 		return c.createOther(op, kind, sql)
+	case "COMMENT":
+		return c.comment(op, sql)
 	case "GRANT":
-		return c.asIs(op, sql, c.revoke(sql))
+		return c.grant(op, sql)
 	}
 	if err := c.mayBlock(sql); err != nil {
 		return err
@@ -347,20 +349,51 @@ func (c *compiler) functionAsIs(identity string) string {
 // sameSignature compares a regprocedure text with what the file wrote, schema and spacing aside.
 func sameSignature(a, b string) bool {
 	norm := func(s string) string {
-		name, args, _ := strings.Cut(s, "(")
+		name, args, _ := strings.Cut(strings.TrimSuffix(s, ")"), "(")
 		if i := strings.LastIndexByte(name, '.'); i >= 0 {
 			name = name[i+1:]
 		}
-		return name + "(" + strings.ReplaceAll(args, " ", "")
+		list := strings.Split(args, ",")
+		for i, t := range list {
+			t = strings.TrimSpace(t)
+			if j := strings.LastIndexByte(t, '.'); j >= 0 {
+				t = t[j+1:]
+			}
+			if long, ok := spelling[t]; ok {
+				t = long
+			}
+			list[i] = t
+		}
+		return name + "(" + strings.Join(list, ",")
 	}
 	return norm(a) == norm(b)
 }
 
-// revoke is the way back of a GRANT: nothing where the privilege cannot be named.
-func (c *compiler) revoke(sql string) string {
-	s, err := ddl.RevokeOf(sql)
+// spelling gives the names that regprocedure prints for the shorter ones that people and the deparser write.
+var spelling = map[string]string{
+	"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "bool": "boolean",
+	"float8": "double precision", "float": "double precision", "float4": "real", "decimal": "numeric",
+	"varchar": "character varying", "char": "character", "bpchar": "character", "timestamptz": "timestamp with time zone",
+	"timestamp": "timestamp without time zone", "timetz": "time with time zone", "time": "time without time zone", "varbit": "bit varying",
+}
+
+// grant goes back by REVOKE, and by granting again what the tables' roles had before.
+func (c *compiler) grant(op ddl.Other, sql string) error {
+	st := Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}}
+	revoke, err := ddl.RevokeOf(sql)
 	if err != nil {
-		return ""
+		st.Irreversible = "Replank does not know the REVOKE that takes it back"
+	} else {
+		st.Reverse = []string{revoke}
+		for _, n := range op.Objects {
+			if r := c.now.Relation(n); r != nil {
+				st.Reverse = append(st.Reverse, grants(r)...)
+				for _, col := range r.Columns {
+					st.Reverse = append(st.Reverse, columnGrants(r, col)...)
+				}
+			}
+		}
 	}
-	return s
+	c.step(st)
+	return nil
 }

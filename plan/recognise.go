@@ -60,13 +60,19 @@ func (s *split) drops(table ddl.Name, col string) bool {
 // findSplit recognises a split or a merge of columns: an UPDATE without WHERE that computes columns added by
 // this file from columns that this file drops.
 func (c *compiler) findSplit(stmts []ddl.Statement) *split {
+	now := c.now.Clone() // follows the search_path that the file itself sets
 	for _, st := range stmts {
 		for _, op := range st.Ops {
+			if set, ok := op.(ddl.Set); ok {
+				if err := now.ApplyOp(set); err != nil {
+					return nil // the statement's own turn reports it
+				}
+			}
 			u, ok := op.(ddl.Update)
 			if !ok || u.Where != "" || u.From != "" || u.With || u.Returning {
 				continue
 			}
-			if s := c.splitOf(u, stmts); s != nil {
+			if s := splitOf(now, u, stmts); s != nil {
 				return s
 			}
 		}
@@ -74,8 +80,8 @@ func (c *compiler) findSplit(stmts []ddl.Statement) *split {
 	return nil
 }
 
-func (c *compiler) splitOf(u ddl.Update, stmts []ddl.Statement) *split {
-	r := c.now.Relation(u.Table)
+func splitOf(now *ddl.Schema, u ddl.Update, stmts []ddl.Statement) *split {
+	r := now.Relation(u.Table)
 	if r == nil {
 		return nil
 	}
@@ -121,7 +127,7 @@ func (c *compiler) splitOf(u ddl.Update, stmts []ddl.Statement) *split {
 func (c *compiler) expandSplit(sp *split) error {
 	r := c.now.Relation(sp.table)
 	y := sync{table: sp.table}
-	var exprs []string
+	var exprs, types, named []string
 	st := Step{Phase: Expand, Kind: Transaction}
 	for _, k := range sp.news {
 		i := slices.IndexFunc(sp.set, func(a ddl.Assignment) bool { return a.Column == k.Name })
@@ -131,7 +137,7 @@ func (c *compiler) expandSplit(sp *split) error {
 			typ = rc.Type
 		}
 		y.new = append(y.new, syncColumn{name: k.Name, from: sp.set[i].Expr, unset: "NEW." + qi(k.Name) + " IS NULL", plainEq: plainEq(typ, k.Collation)})
-		exprs = append(exprs, sp.set[i].Expr)
+		exprs, types = append(exprs, sp.set[i].Expr), append(types, typ)
 		st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", r.Name, columnSQL(k, "", false)))
 	}
 	var loosen []string
@@ -141,7 +147,8 @@ func (c *compiler) expandSplit(sp *split) error {
 		if col.Default == "" {
 			o.unset = "NEW." + qi(name) + " IS NULL"
 		} else if !col.Volatile {
-			o.unset = fmt.Sprintf("NEW.%s::text IS NOT DISTINCT FROM (%s)::%s::text", qi(name), col.Default, col.Type)
+			o.unset = isDefault(name, col.Default, col.Type)
+			named = append(named, col.Default, "NULL::"+col.Type)
 		}
 		if o.from == "" {
 			c.notice("read-only", "the new columns of %s cannot be written until complete: give `-- replank: inverse %s = EXPRESSION` to allow it", r.Name, qi(name))
@@ -150,10 +157,11 @@ func (c *compiler) expandSplit(sp *split) error {
 			}
 		}
 		y.old = append(y.old, o)
-		exprs = append(exprs, o.from)
+		exprs, types = append(exprs, o.from), append(types, col.Type)
 		c.touch("table", r.Name, name)
 	}
-	y.path = c.pathFor(exprs...)
+	y.path = c.pathFor(slices.Concat(exprs, named)...)
+	y.fixed = c.settingsMatter(r, types, exprs...)
 	tables := c.triggerTables(r)
 	st.Title = fmt.Sprintf("add %s beside %s to %s, kept equal by triggers", list(y.new), list(y.old), r.Name)
 	st.SQL = append(append(st.SQL, y.create(tables)...), y.always(c.familyNames(r))...)
@@ -165,7 +173,7 @@ func (c *compiler) expandSplit(sp *split) error {
 	_ = loosen
 	c.step(st)
 	c.noticeShape(r, "gains "+list(y.new))
-	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Quiet: true, Flag: FillFlag, Set: sp.set}
+	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Flag: FillFlag, Set: sp.set}
 	var guards []string
 	for i, n := range y.new {
 		typ := sp.news[i].Type.SQL

@@ -117,7 +117,7 @@ func takeName(m *ddl.Relation, i *ddl.Index, cols map[string]string) []string {
 		// An index keeps the column names it was built with; nothing but \d shows them.
 		for _, col := range slices.Concat(i.Keys, i.Include) {
 			if to, ok := cols[col]; ok {
-				out = append(out, fmt.Sprintf("ALTER TABLE ONLY %s RENAME COLUMN %s TO %s", i.Name, qi(to), qi(col)))
+				out = append(out, fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", i.Name, qi(to), qi(col)))
 			}
 		}
 	}
@@ -198,7 +198,7 @@ func (c *compiler) swapColumn(s *swap, t *twin) {
 		if auto := r.Name.Name + "_" + col.Name + "_not_null"; col.NotNullName != "" && col.NotNullName != auto {
 			set = fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s", tbl, qi(col.NotNullName), name)
 		}
-		s.columns = append(s.columns, set, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", tbl, qi(internalName(t.name+"_not_null"))))
+		s.columns = append(s.columns, set, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", tbl, qi(notNullCheck(t.name))))
 	}
 	switch {
 	case col.Identity != 0 && seq != nil:
@@ -247,8 +247,13 @@ func columnAttributes(r *ddl.Relation, col *ddl.RelColumn) []string {
 	if col.Comment != "" {
 		out = append(out, fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", tbl, name, ddl.QuoteLiteral(col.Comment)))
 	}
+	return append(out, columnGrants(r, col)...)
+}
+
+func columnGrants(r *ddl.Relation, col *ddl.RelColumn) []string {
+	var out []string
 	for _, g := range col.ACL {
-		out = append(out, fmt.Sprintf("GRANT %s (%s) ON %s TO %s%s", g.Privilege, name, tbl, grantee(g), grantOption(g)))
+		out = append(out, fmt.Sprintf("GRANT %s (%s) ON %s TO %s%s", g.Privilege, qi(col.Name), r.Name, grantee(g), grantOption(g)))
 	}
 	return out
 }

@@ -24,6 +24,9 @@ type sync struct {
 	old   []syncColumn
 	new   []syncColumn
 	path  string // search_path for the functions; "" = the expressions name nothing that needs one
+	// fixed says that what the expressions make of a value depends on settings like TimeZone and DateStyle: the
+	// migration's count, not those of whichever client writes.
+	fixed bool
 }
 
 // syncColumn is a column on one side.
@@ -62,7 +65,9 @@ func (s sync) create(members []ddl.Name) []string {
 		s.functionSQL("ins", s.insertBody()),
 		s.functionSQL("upd", s.updateBody()),
 	}
-	changed := differ(slices.Concat(s.old, s.new), "OLD", "NEW")
+	// Also when a row that is not filled yet is updated elsewhere: its new version may land behind the fill, in a
+	// page that the fill has left already.
+	changed := "(" + differ(slices.Concat(s.old, s.new), "OLD", "NEW", isDistinct) + " OR " + empty(s.new) + ")"
 	for _, t := range members {
 		sql = append(sql,
 			fmt.Sprintf("CREATE TRIGGER %s BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION %s()", s.trigger("ins"), t, s.function("ins")),
@@ -92,11 +97,26 @@ func (s sync) drop(members []ddl.Name) []string {
 }
 
 func (s sync) functionSQL(event, body string) string {
-	set := ""
-	if s.path != "" {
-		set = " SET search_path = " + s.path
+	return fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql%s AS %s", s.function(event), asMigration(s.path, s.fixed), dollar(body))
+}
+
+// sessionSettings change what PostgreSQL makes of a value in a conversion.
+var sessionSettings = []string{"TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output", "lc_monetary", "lc_numeric", "lc_time"}
+
+// asMigration makes a trigger function compute what the migration's own statement would have, whoever writes the
+// row (RULES 7): an expression that names anything runs with the migration's search_path and privileges, one
+// that depends on settings with the migration's settings. Both cost time on each call, so only where needed.
+func asMigration(path string, fixed bool) string {
+	var b strings.Builder
+	if path != "" {
+		b.WriteString(" SECURITY DEFINER SET search_path = " + path)
 	}
-	return fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql%s AS %s", s.function(event), set, dollar(body))
+	if fixed {
+		for _, name := range sessionSettings {
+			b.WriteString(" SET " + name + " FROM CURRENT")
+		}
+	}
+	return b.String()
 }
 
 func (s sync) insertBody() string {
@@ -114,9 +134,9 @@ func (s sync) insertBody() string {
 func (s sync) updateBody() string {
 	var b strings.Builder
 	b.WriteString("\nBEGIN\n")
-	fmt.Fprintf(&b, "  IF NOT (%s) THEN\n%s", differ(s.new, "OLD", "NEW"), s.forward())
+	fmt.Fprintf(&b, "  IF NOT (%s) THEN\n%s", differ(s.new, "OLD", "NEW", distinct), s.forward())
 	if s.writable() {
-		fmt.Fprintf(&b, "  ELSIF NOT (%s) THEN\n%s", differ(s.old, "OLD", "NEW"), s.backward())
+		fmt.Fprintf(&b, "  ELSIF NOT (%s) THEN\n%s", differ(s.old, "OLD", "NEW", distinct), s.backward())
 	}
 	fmt.Fprintf(&b, "  ELSE\n%s", s.check())
 	b.WriteString("  END IF;\n  RETURN NEW;\nEND;\n")
@@ -138,27 +158,34 @@ func assign(cols []syncColumn) string {
 	return b.String()
 }
 
-// check raises when what was written into the new shape is not what the old shape says. The variables have the
-// columns' own types, so that images are compared like with like.
+// check raises when what was written into both shapes does not agree in either direction: the way back need not
+// be exact, and a row that was written through the new shape is right as it is. The function names no type and no
+// table, for which a client might lack privileges.
 func (s sync) check() string {
 	var b strings.Builder
-	b.WriteString("    DECLARE\n")
-	for i, c := range s.new {
-		fmt.Fprintf(&b, "      v%d %s.%s%%TYPE := %s;\n", i, s.table, qi(c.name), inNew(c.from))
-	}
-	b.WriteString("    BEGIN\n      IF ")
-	for i, c := range s.new {
-		if i > 0 {
-			b.WriteString(" OR ")
+	fmt.Fprintf(&b, "    DECLARE\n      new_given pg_catalog.record := %s;\n      old_given pg_catalog.record := %s;\n    BEGIN\n", row(s.new, "NEW"), row(s.old, "NEW"))
+	b.WriteString(s.forward())
+	fmt.Fprintf(&b, "      IF %s OPERATOR(pg_catalog.*<>) new_given THEN\n", row(s.new, "NEW"))
+	if s.writable() {
+		for i, c := range s.new {
+			fmt.Fprintf(&b, "        NEW.%s := new_given.f%d;\n", qi(c.name), i+1)
 		}
-		if c.plainEq {
-			fmt.Fprintf(&b, "NEW.%s IS DISTINCT FROM v%d", qi(c.name), i)
-		} else {
-			fmt.Fprintf(&b, "ROW(NEW.%s)::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW(v%d)::pg_catalog.record", qi(c.name), i)
-		}
+		b.WriteString(s.backward())
+		fmt.Fprintf(&b, "        IF %s OPERATOR(pg_catalog.*<>) old_given THEN\n    %s        END IF;\n", row(s.old, "NEW"), s.raise())
+	} else {
+		b.WriteString("    " + s.raise())
 	}
-	fmt.Fprintf(&b, " THEN\n    %s      END IF;\n    END;\n", s.raise())
+	b.WriteString("      END IF;\n    END;\n")
 	return b.String()
+}
+
+// row is the image of columns.
+func row(cols []syncColumn, v string) string {
+	var names []string
+	for _, c := range cols {
+		names = append(names, v+"."+qi(c.name))
+	}
+	return "ROW(" + strings.Join(names, ", ") + ")::pg_catalog.record"
 }
 
 func (s sync) raise() string {
@@ -168,6 +195,15 @@ func (s sync) raise() string {
 	}
 	return fmt.Sprintf("    RAISE EXCEPTION USING ERRCODE = '%s', MESSAGE = %s, HINT = 'Write one of the two shapes, or the same value in both.';\n",
 		stateInconsistent, ddl.QuoteLiteral("replank: "+list(s.old)+" and "+list(s.new)+" of "+s.table.String()+" were written with values that do not agree"))
+}
+
+// empty is true for a row whose columns are all NULL, as they are before the fill.
+func empty(cols []syncColumn) string {
+	var parts []string
+	for _, c := range cols {
+		parts = append(parts, "NEW."+qi(c.name)+" IS NULL")
+	}
+	return "(" + strings.Join(parts, " AND ") + ")"
 }
 
 func list(cols []syncColumn) string {
@@ -190,21 +226,18 @@ func unset(cols []syncColumn) string {
 }
 
 // differ compares the binary images of columns in two row variables (RULES 2).
-func differ(cols []syncColumn, a, b string) string {
+func differ(cols []syncColumn, a, b string, values func(a, b string) string) string {
 	var parts []string
-	var images []string
+	var images []syncColumn
 	for _, c := range cols {
 		if c.plainEq {
-			parts = append(parts, fmt.Sprintf("%s.%s IS DISTINCT FROM %s.%s", a, qi(c.name), b, qi(c.name)))
+			parts = append(parts, values(a+"."+qi(c.name), b+"."+qi(c.name)))
 		} else {
-			images = append(images, qi(c.name))
+			images = append(images, c)
 		}
 	}
 	if len(images) > 0 {
-		row := func(v string) string {
-			return "ROW(" + v + "." + strings.Join(images, ", "+v+".") + ")::pg_catalog.record"
-		}
-		parts = append(parts, row(a)+" OPERATOR(pg_catalog.*<>) "+row(b))
+		parts = append(parts, row(images, a)+" OPERATOR(pg_catalog.*<>) "+row(images, b))
 	}
 	if len(parts) == 1 {
 		return parts[0]
@@ -212,13 +245,34 @@ func differ(cols []syncColumn, a, b string) string {
 	return "(" + strings.Join(parts, " OR ") + ")"
 }
 
-// inNew makes the columns of an expression those of the row being written.
+// isDistinct is for the WHEN of a trigger, which is parsed once, by us.
+func isDistinct(a, b string) string { return a + " IS DISTINCT FROM " + b }
+
+// distinct is IS DISTINCT FROM for the body of a function: that looks for an operator "=" in the search_path of
+// whoever writes.
+func distinct(a, b string) string { return "NOT " + equal(a, b) }
+
+func equal(a, b string) string {
+	return fmt.Sprintf("COALESCE(%s OPERATOR(pg_catalog.=) %s, %s IS NULL AND %s IS NULL)", a, b, a, b)
+}
+
+// inNew makes the columns of an expression those of the row being written, and its types PostgreSQL's own whatever
+// the search_path.
 func inNew(expr string) string {
 	s, err := ddl.QualifyColumns(expr, "NEW")
 	if err != nil {
 		return expr
 	}
+	if q, err := ddl.QualifyTypes(s); err == nil {
+		return q
+	}
 	return s
+}
+
+// isDefault is true for a row being written in which a column has the value of its default: as text, for types
+// without equality.
+func isDefault(col, def, typ string) string {
+	return equal("NEW."+qi(col)+"::pg_catalog.text", inNew("("+def+")::"+typ)+"::pg_catalog.text")
 }
 
 // dollar quotes a function body with a tag that does not occur in it.
@@ -266,11 +320,7 @@ func (c *compiler) guardNulls(r *ddl.Relation, col, expr string, inserts bool) t
 		event = "UPDATE"
 		when += fmt.Sprintf(" AND OLD.%s IS NULL", qi(col))
 	}
-	set := ""
-	if p := c.pathFor(expr); p != "" {
-		set = " SET search_path = " + p
-	}
-	p := triggerPair{create: []string{fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql%s AS %s", fn, set,
+	p := triggerPair{create: []string{fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql%s AS %s", fn, asMigration(c.pathFor(expr), c.settingsMatter(r, nil, expr)),
 		dollar(fmt.Sprintf("\nBEGIN\n  NEW.%s := %s;\n  RETURN NEW;\nEND;\n", qi(col), inNew(expr))))}}
 	for _, t := range c.triggerTables(r) {
 		p.create = append(p.create, fmt.Sprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION %s()", trg, event, t, when, fn))
@@ -309,4 +359,31 @@ func (c *compiler) pathFor(exprs ...string) string {
 		}
 	}
 	return ""
+}
+
+// settingsMatter reports whether what expressions over columns of r make of a value depends on settings of the
+// session. types are those of the columns on both sides.
+func (c *compiler) settingsMatter(r *ddl.Relation, types []string, exprs ...string) bool {
+	for _, e := range exprs {
+		if e == "" {
+			continue
+		}
+		if c.now.DependsOnSettings(e) {
+			return true
+		}
+		cols, err := ddl.Columns(e)
+		if err != nil {
+			return true
+		}
+		for _, name := range cols {
+			if col := r.Column(name); col != nil {
+				types = append(types, col.Type)
+			}
+		}
+	}
+	slices.Sort(types)
+	if len(slices.Compact(types)) < 2 {
+		return false // nothing is converted
+	}
+	return slices.ContainsFunc(types, ddl.PrintedBySettings)
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/replank/replank/ddl"
@@ -35,7 +36,15 @@ func (c *compiler) createTable(op ddl.CreateTable, sql string) error {
 	}
 	c.fresh[n] = true
 	back := "DROP TABLE " + n.String()
+	detach := ""
+	if op.PartitionOf != (ddl.Name{}) {
+		// A foreign key to the parent stands in the way of dropping a partition, not of detaching it.
+		detach = fmt.Sprintf("ALTER TABLE %s DETACH PARTITION %s", c.resolve(op.PartitionOf), n)
+	}
 	st := Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{back}}
+	if detach != "" {
+		st.Reverse = []string{detach, back}
+	}
 	if op.As {
 		// It reads its sources under ACCESS SHARE, for as long as that takes, and nobody waits for it.
 		st.Kind = Long
@@ -189,8 +198,13 @@ func (c *compiler) attachPartition(op ddl.AttachPartition, sql string) error {
 		}
 	}
 	blocking := c.big(p) || def != nil && c.big(def)
+	backs := append([]string{back}, c.shed(r, p)...)
 	if !blocking || c.plain() {
-		return c.asIs(op, sql, back)
+		if err := c.mayBlock(sql); err != nil {
+			return err
+		}
+		c.step(Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: backs})
+		return nil
 	}
 	expr, ok := boundCheck(r, op.Bound)
 	if !ok {
@@ -213,8 +227,31 @@ func (c *compiler) attachPartition(op ddl.AttachPartition, sql string) error {
 	for _, i := range r.Indexes {
 		c.partitionIndex(p, i)
 	}
-	c.step(Step{Phase: Verify, Kind: Transaction, Title: title(sql), SQL: append([]string{sql}, drops...), Reverse: []string{back}})
+	c.step(Step{Phase: Verify, Kind: Transaction, Title: title(sql), SQL: append([]string{sql}, drops...), Reverse: backs})
 	return nil
+}
+
+// shed drops what ATTACH gave to a partition and DETACH leaves behind: the parent's constraints it had not.
+func (c *compiler) shed(r, p *ddl.Relation) []string {
+	var out []string
+	for _, k := range r.Constraints {
+		has := slices.ContainsFunc(p.Constraints, func(x *ddl.TableConstraint) bool {
+			return x.Kind == k.Kind && slices.Equal(x.Columns, k.Columns)
+		})
+		if has || k.Kind == ddl.Check || k.Kind == ddl.NotNull {
+			continue
+		}
+		name := k.Name
+		if k.Kind != ddl.ForeignKey {
+			label, cols := ddl.LabelUnique, k.Columns
+			if k.Kind == ddl.PrimaryKey {
+				label, cols = ddl.LabelPrimaryKey, nil
+			}
+			name = ddl.IndexName(p.Name.Name, cols, label, c.taken(p.Name.Schema))
+		}
+		out = append(out, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", p.Name, qi(name)))
+	}
+	return out
 }
 
 // partitionIndex builds the partition's part of a parent's index, so that ATTACH adopts it and builds nothing.
@@ -305,5 +342,11 @@ func (c *compiler) detachPartition(op ddl.DetachPartition, sql string) error {
 		CleanupIf: attached + " AND inhdetachpending)",
 		Cleanup:   []string{fmt.Sprintf("ALTER TABLE %s DETACH PARTITION %s FINALIZE", r.Name, p.Name)},
 		Reverse:   []string{back}})
+	if !op.Concurrently && len(r.PartitionBy) == 1 {
+		// DETACH … CONCURRENTLY leaves the bound behind as a CHECK; the user's DETACH would not.
+		check := ddl.ConstraintName(p.Name.Name, r.PartitionBy, ddl.LabelCheck, c.takenConstraint(p))
+		c.later(Step{Kind: Transaction, Title: "drop what is left of the bound of " + p.Name.String(),
+			SQL: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", p.Name, qi(check))}})
+	}
 	return nil
 }

@@ -39,8 +39,13 @@ func (c *compiler) typeChange(op ddl.AlterColumnType, sql string) bool {
 	if slices.ContainsFunc(c.twins.enums, func(e enumPair) bool { return e.name == op.Type.Name }) {
 		return true
 	}
+	return costly(c.now.Clone(), sql)
+}
+
+// costly reports whether a statement rewrites, reads or rebuilds anything.
+func costly(s *ddl.Schema, sql string) bool {
 	var e effects
-	e.add(c.now.Clone(), sql)
+	e.add(s, sql)
 	return len(e.rewrite)+len(e.scan)+len(e.reindex) > 0
 }
 
@@ -66,7 +71,7 @@ func (c *compiler) alterType(op ddl.AlterColumnType, sql string) error {
 			return err
 		}
 		c.noticeShape(r, "changes the type of "+qi(col.Name))
-		if c.big(r) {
+		if after := c.now.Clone(); c.big(r) && (after.ApplyOp(op) != nil || costly(after, back)) {
 			st.Irreversible = fmt.Sprintf("PostgreSQL has no instant way from %s back to %s", op.Type.SQL, col.Type)
 		} else {
 			st.Reverse = []string{back}
@@ -174,6 +179,9 @@ func (c *compiler) twinnable(r *ddl.Relation, col *ddl.RelColumn) error {
 	}
 	for _, m := range c.family(r) {
 		for _, t := range m.Triggers {
+			if t.Row && t.Before && t.OnUpdate && slices.Contains(t.UsesColumns, col.Name) && !slices.Contains(t.Columns, col.Name) {
+				return c.refuse("trigger-when", "write the condition into the trigger's function", "BEFORE trigger %s of %s looks at the column in its WHEN, before a write through the new shape has reached it", qi(t.Name), m.Name)
+			}
 			if t.Row && t.Before && t.Name > "~replank" {
 				return c.refuse("trigger-order", "rename the trigger", "BEFORE trigger %s of %s would run behind the sync trigger, which has to be last", qi(t.Name), m.Name)
 			}
@@ -196,14 +204,21 @@ func (c *compiler) sync(t *twin, inverse string) {
 			return "NEW." + qi(k.name) + " IS NULL"
 		}
 		// The column has the default on its own side: whoever left it out wrote the default's value.
-		return fmt.Sprintf("NEW.%s::text IS NOT DISTINCT FROM (%s)::%s::text", qi(k.name), def, c.columnType(t, k.name))
+		return isDefault(k.name, def, c.columnType(t, k.name))
 	}
 	neu.unset = isUnset(neu)
-	switch {
-	case col.Default == "" || def != "":
+	// A volatile default, or one that the file drops before the new type, hides what was left out.
+	if live := c.live.Relation(r.Name).Column(col.Name); live == nil || live.Default == "" || def != "" {
 		old.unset = isUnset(old)
+	} else if !col.NotNull {
+		c.notice("default-for-null", "until complete, an INSERT that writes NULL into the new shape of %s.%s gets the default of the old one", r.Name, qi(col.Name))
 	}
-	t.sync = sync{table: r.Name, old: []syncColumn{old}, new: []syncColumn{neu}, path: c.pathFor(t.using, inverse, def)}
+	named := []string{t.using, inverse, def}
+	if def != "" {
+		named = append(named, "NULL::"+col.Type, "NULL::"+t.typ)
+	}
+	t.sync = sync{table: r.Name, old: []syncColumn{old}, new: []syncColumn{neu}, path: c.pathFor(named...),
+		fixed: c.settingsMatter(r, []string{col.Type, t.typ}, t.using, inverse, def)}
 	coll := ""
 	if t.coll != "" {
 		coll = " COLLATE " + t.coll
@@ -277,7 +292,7 @@ func (t *twin) guard() string {
 
 // fillTwins fills all twins of a table in one pass.
 func (c *compiler) fillTwins(r *ddl.Relation, twins []*twin) {
-	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Quiet: true, Flag: FillFlag}
+	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Flag: FillFlag}
 	var guards []string
 	for _, t := range twins {
 		spec.Set = append(spec.Set, ddl.Assignment{Column: t.name, Expr: t.using})
@@ -373,7 +388,7 @@ func (c *compiler) twinIndexes(r *ddl.Relation, cols map[string]string, built fu
 					return fmt.Errorf("index %s: %w", i.Name, err)
 				}
 				c.step(Step{Phase: Verify, Kind: Transaction, Title: "adopt the partitions' indexes as " + full.String(),
-					SQL: []string{sql}, Reverse: []string{"DROP INDEX IF EXISTS " + full.String()}})
+					SQL: []string{indexDef(sql, false)}, Reverse: []string{"DROP INDEX IF EXISTS " + full.String()}})
 			} else if err := c.buildTwinIndex(m, i, full, cols); err != nil {
 				return fmt.Errorf("index %s: %w", i.Name, err)
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -313,12 +312,4 @@ func asText(v any) (string, error) {
 		return strings.Join(parts, ","), nil
 	}
 	return "", errors.New("want a string, a number, true or false, or a list of strings")
-}
-
-// withoutPassword is a connection string as it can be shown.
-func withoutPassword(dsn string) string {
-	if u, err := url.Parse(dsn); err == nil && u.Scheme != "" {
-		return u.Redacted()
-	}
-	return regexp.MustCompile(`(?i)(password\s*=\s*)('[^']*'|\S+)`).ReplaceAllString(dsn, "${1}xxxxx")
 }

@@ -157,6 +157,9 @@ func (v *demoLines) file(f *demo.File) {
 	if f.Failed > 0 {
 		failed = v.p.paint(red, number(int64(f.Failed)))
 	}
+	if f.Tries > 1 {
+		failed += fmt.Sprintf("  deadlock: done at try %d", f.Tries)
+	}
 	line := pad(f.Name, 36) + pad(f.State, 10) + fmt.Sprintf("%8s  ", demoSpan(f.Took)) +
 		v.p.paint(slowness(f.Worst), fmt.Sprintf("%14s", demoSpan(f.Worst))) + "   " + failed
 	v.p.line("  %s  %s", v.p.paint(green, "✓"), strings.TrimRight(line, " "))
@@ -326,7 +329,7 @@ func (p *printer) demoProof(r *demo.Result) {
 			if one.Count > 0 {
 				mark = p.paint(red, "✗")
 			}
-			p.line("  %s  %-8s %s %s", mark, group.name, pad(one.What, 62), p.paint(dim, fmt.Sprintf("%10s checked", number(int64(one.Checked)))))
+			p.line("  %s  %-8s %s %s", mark, group.name, pad(one.What, 56), p.paint(dim, fmt.Sprintf("%10s checked", number(int64(one.Checked)))))
 			for _, w := range one.Wrong {
 				p.wrapped("       ", red, w)
 			}

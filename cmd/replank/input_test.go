@@ -31,7 +31,7 @@ func TestErrorMessages(t *testing.T) {
 		"unknown":     {"ALTER TABLE nosuch ADD COLUMN x int;\n", exitUsage},
 		"psql":        {"\\set x 1\nSELECT 1;\n", exitUsage},
 		"copy":        {"COPY orders FROM STDIN;\n1\t2\n\\.\n", exitUsage},
-		"directive":   {"-- replank: backfil\nUPDATE orders SET note = 'x';\n", exitUsage},
+		"directive":   {"-- replank: inverse\nUPDATE orders SET note = 'x';\n", exitUsage},
 		"refusal":     {"CREATE TABLE a (id int);\nROLLBACK;\n", exitRefused},
 		"consent":     {"CREATE TYPE mood AS ENUM ('ok');\nALTER TYPE mood ADD VALUE 'good';\n", exitRefused},
 		"longline":    {"SELECT '" + strings.Repeat("x", 300) + "' FORM t, " + strings.Repeat("y, ", 80) + "z;\n", exitUsage},

@@ -193,11 +193,11 @@ func fillText(f *plan.FillSpec) string {
 	if f.OnConflict != "" {
 		b.WriteString(" " + f.OnConflict)
 	}
-	way := "by ctid"
+	way := "ctid"
 	if len(f.Key) > 0 {
-		way = "by " + strings.Join(f.Key, ", ")
+		way = strings.Join(f.Key, ", ")
 	}
-	return b.String() + "\n-- in small ranges, " + way
+	return "-- in small ranges of " + way + ":\n" + b.String()
 }
 
 // locks says who waits for the step.

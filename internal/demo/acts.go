@@ -11,7 +11,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/replank/replank/ddl"
+	"github.com/replank/replank/history"
 	"github.com/replank/replank/migrate"
 )
 
@@ -121,10 +124,11 @@ func (s *show) psql(ctx context.Context) error {
 		for _, m := range s.files {
 			s.doing("%s", m.Name)
 			from := time.Now()
-			if err := s.naive(ctx, path, m.Path, m.Text); err != nil {
+			tries, err := s.naive(ctx, path, m)
+			if err != nil {
 				return oldShape, fmt.Errorf("%s: %w", m.Name, err)
 			}
-			s.file(run, f, File{Name: m.Name, State: "done", Took: time.Since(from)}, from)
+			s.file(run, f, File{Name: m.Name, State: "done", Tries: tries, Took: time.Since(from)}, from)
 		}
 		f.deploy(newShape)
 		s.doing("the new code is deployed")
@@ -158,23 +162,49 @@ func isFile(path string) bool {
 	return err == nil && i.Mode().IsRegular()
 }
 
-// naive does what most deployments do with a migration.
-func (s *show) naive(ctx context.Context, psql, path, text string) error {
+// naiveTries is how often a person starts a migration again that met a deadlock with the application. Every file
+// of the folder that can meet one may be started again from its beginning.
+const naiveTries = 10
+
+// naive does what most deployments do with a migration: start it, and start it again when it was the victim of
+// a deadlock.
+func (s *show) naive(ctx context.Context, psql string, m history.Migration) (tries int, err error) {
+	for tries = 1; ; tries++ {
+		deadlock, err := s.naively(ctx, psql, m)
+		if err == nil || !deadlock || tries == naiveTries {
+			return tries, err
+		}
+	}
+}
+
+func (s *show) naively(ctx context.Context, psql string, m history.Migration) (deadlock bool, err error) {
+	const deadlockDetected = "40P01"
 	dsn := s.cluster.DSN(psqlDB)
 	if psql != "" {
-		cmd := exec.CommandContext(ctx, psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file="+path, dsn)
+		// VERBOSITY makes psql print the SQLSTATE.
+		cmd := exec.CommandContext(ctx, psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose", "--file="+m.Path, dsn)
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("psql: %w: %s", err, strings.TrimSpace(string(out)))
+			return strings.Contains(string(out), " "+deadlockDetected+": "), fmt.Errorf("psql: %w: %s", err, strings.TrimSpace(string(out)))
 		}
-		return nil
+		return false, nil
 	}
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer conn.Close(context.Background())
-	_, err = conn.Exec(ctx, text, pgx.QueryExecModeSimpleProtocol)
-	return err
+	file, err := ddl.Parse(m.Path, m.Text)
+	if err != nil {
+		return false, err
+	}
+	// One by one: the simple protocol would make one transaction of the whole text, which psql does not.
+	for _, st := range file.Statements {
+		if _, err := conn.Exec(ctx, st.SQL, pgx.QueryExecModeSimpleProtocol); err != nil {
+			var pgErr *pgconn.PgError
+			return errors.As(err, &pgErr) && pgErr.Code == deadlockDetected, err
+		}
+	}
+	return false, nil
 }
 
 // replank carries the folder out with Replank, takes everything back, does it again and completes it. The
@@ -236,7 +266,7 @@ func (s *show) revert(ctx context.Context, w *windows, e *migrate.Engine) error 
 		}
 		defer conn.Close(context.Background())
 		kept, err := w.fleet.verify(ctx, conn, oldShape)
-		kept.What = "after revert " + kept.What
+		kept.What = "after revert every committed write is there"
 		s.result.Replank.Proof = append(s.result.Replank.Proof, p, kept)
 		return err
 	})
@@ -291,7 +321,7 @@ func (w *windows) event(e migrate.Event) {
 func (s *show) compare(ctx context.Context) error {
 	s.act("Is it the same?")
 	return s.piece("compare psql's copy and Replank's", func() error {
-		p, err := sameShape(ctx, "both copies have the same shape (order of columns aside)", s.cluster.DSN(psqlDB), s.cluster.DSN(replankDB))
+		p, err := sameShape(ctx, "both copies have the same shape, order of columns aside", s.cluster.DSN(psqlDB), s.cluster.DSN(replankDB))
 		s.result.Same = append(s.result.Same, p)
 		return err
 	})

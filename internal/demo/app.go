@@ -34,8 +34,10 @@ func (c *client) pick() operation {
 		return c.rename(accounts, s)
 	case n < 87:
 		return c.pay()
-	case n < 91:
+	case n < 90:
 		return c.newCustomer(s)
+	case n < 94:
+		return c.touch()
 	}
 	return c.book()
 }
@@ -210,6 +212,27 @@ func (c *client) pay() operation {
 	value := []string{"open", "paid", "failed"}[c.rng.IntN(3)]
 	return func(ctx context.Context) error {
 		return c.change(ctx, "payments", id, value, "UPDATE payments SET status = $2::text::payment_status WHERE id = $1", id, value)
+	}
+}
+
+// touch updates a row of anyone's, like so many applications do, without changing what is in it.
+func (c *client) touch() operation {
+	t := []struct{ table, sql string }{
+		{"customers", "UPDATE customers SET email = email WHERE id = $1"},
+		{"accounts", "UPDATE accounts SET number = number WHERE id = $1"},
+		{"invoices", "UPDATE invoices SET total = total WHERE id = $1"},
+		{"entries", "UPDATE entries SET memo = memo WHERE id = $1"},
+		{"deliveries", "UPDATE deliveries SET address = address WHERE id = $1"},
+		{"payments", "UPDATE payments SET paid_at = paid_at WHERE id = $1"},
+	}[c.rng.IntN(6)]
+	id := c.anyRow(t.table)
+	return func(ctx context.Context) error {
+		c.statements++
+		tag, err := c.conn.Exec(ctx, t.sql, id)
+		if err == nil && tag.RowsAffected() != 1 {
+			c.f.differs("%s %d: an update found %d rows", t.table, id, tag.RowsAffected())
+		}
+		return err
 	}
 }
 

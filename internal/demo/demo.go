@@ -109,7 +109,8 @@ const (
 // File is what the application felt while one migration was carried out.
 type File struct {
 	Name   string        `json:"name"`
-	State  string        `json:"state"` // done, ready, reverted, complete
+	State  string        `json:"state"`           // done, ready, reverted, complete
+	Tries  int           `json:"tries,omitempty"` // more than 1 after deadlocks with the application
 	Took   time.Duration `json:"took_ns"`
 	Worst  time.Duration `json:"worst_ns"` // the slowest request that was under way meanwhile
 	Failed int           `json:"failed"`   // statements

@@ -80,7 +80,7 @@ func (p *Proof) miss(format string, args ...any) {
 // verify compares what the application was told is committed with what is there. It may go on writing
 // meanwhile: a row that seems wrong is looked at again, and is wrong when it stays so.
 func (f *fleet) verify(ctx context.Context, conn *pgx.Conn, s shape) (Proof, error) {
-	p := Proof{Rows: true, What: "every committed write is there, with the value written last"}
+	p := Proof{Rows: true, What: "every committed write is there, with its last value"}
 	for _, t := range tables {
 		book := f.written(t.name)
 		p.Checked += len(book.value) - len(book.doubt)

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,11 +37,16 @@ func TestForms(t *testing.T) {
 	if n := countRuns(); n < 150 {
 		t.Fatalf("%d forms × variants that are not refusals, want at least 150", n)
 	}
+	t.Cleanup(func() {
+		if pgtest.Major(t) == 15 && !t.Failed() || os.Getenv("REPLANK_UPDATE") != "" {
+			checkPage(t)
+		}
+	})
 	for _, v := range variants {
 		template := pgtest.DB(t)
 		pgtest.Exec(t, template, v.sql())
 		for _, f := range forms {
-			if len(f.only) > 0 && !slices.Contains(f.only, v.name) || f.since > pgtest.Major(t) {
+			if !wanted(f, v) || f.since > pgtest.Major(t) || !chosen(f, v) {
 				continue
 			}
 			t.Run(v.name+"/"+f.name, func(t *testing.T) {
@@ -52,15 +57,28 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// chosen keeps the default run short: every form on the plain table, and a third of the forms, always the same,
+// on each other kind. REPLANK_TEST_FULL=1 runs them all.
+func chosen(f form, v variant) bool {
+	if v.name == "plain" || os.Getenv("REPLANK_TEST_FULL") != "" {
+		return true
+	}
+	h := fnv.New32a()
+	h.Write([]byte(v.name + f.name))
+	return h.Sum32()%3 == 0 || len(f.only) == 1
+}
+
 func countRuns() int {
 	n := 0
 	for _, f := range forms {
 		switch {
 		case f.refused != "":
-		case len(f.only) > 0:
-			n += len(f.only)
 		default:
-			n += len(variants)
+			for _, v := range variants {
+				if wanted(f, v) && chosen(f, v) {
+					n++
+				}
+			}
 		}
 	}
 	return n
@@ -108,7 +126,7 @@ func runForm(t *testing.T, v variant, f form, template string) {
 
 	online := database(t, v, f, template)
 	e := open(t, online, f)
-	before := pgtest.Dump(t, online, opts...)
+	before, rows := pgtest.Dump(t, online, opts...), pgtest.Data(t, online, opts...)
 	_, err = e.Apply(context.Background(), ms)
 	if code := expectedRefusal(f, v); code != "" {
 		var r *plan.Refusal
@@ -121,6 +139,21 @@ func runForm(t *testing.T, v variant, f form, template string) {
 	}
 	if err != nil {
 		t.Fatalf("apply: %v", err)
+	}
+	_, err = e.Revert(context.Background(), "")
+	switch {
+	case f.noRevert && err != nil:
+		// The refusal changed nothing: complete goes on from there.
+	case err != nil:
+		t.Fatalf("revert: %v", err)
+	default:
+		if !f.noRevert {
+			same(t, "shape after revert", before, pgtest.Dump(t, online, opts...))
+			same(t, "rows after revert", rows, pgtest.Data(t, online, opts...))
+		}
+		if _, err = e.Apply(context.Background(), ms); err != nil {
+			t.Fatalf("apply again: %v", err)
+		}
 	}
 	if _, err := e.Complete(context.Background(), "", migrate.CompleteOptions{NoOldReaders: true}); err != nil {
 		t.Fatalf("complete: %v", err)
@@ -139,33 +172,12 @@ func runForm(t *testing.T, v variant, f form, template string) {
 	same(t, "shape", pgtest.Dump(t, oracle, opts...), pgtest.Dump(t, online, opts...))
 	same(t, "rows", pgtest.Data(t, oracle, opts...), pgtest.Data(t, online, opts...))
 	record(f, v, classOf(t, online))
-
-	undone := database(t, v, f, template)
-	revert(t, undone, f, ms, opts)
 	if f.afterToo {
 		if _, err := e.Revert(context.Background(), ""); err != nil {
 			t.Fatalf("revert after complete: %v", err)
 		}
-		same(t, "shape", before, pgtest.Dump(t, online, opts...))
+		same(t, "shape after complete and revert", before, pgtest.Dump(t, online, opts...))
 	}
-}
-
-// revert proves that apply and revert give back what was there before, or that revert says why not.
-func revert(t *testing.T, dsn string, f form, ms []history.Migration, opts []pgtest.ViewOption) {
-	e := open(t, dsn, f)
-	shape, rows := pgtest.Dump(t, dsn, opts...), pgtest.Data(t, dsn, opts...)
-	if _, err := e.Apply(context.Background(), ms); err != nil {
-		t.Fatalf("apply on the third database: %v", err)
-	}
-	_, err := e.Revert(context.Background(), "")
-	if f.noRevert {
-		return
-	}
-	if err != nil {
-		t.Fatalf("revert: %v", err)
-	}
-	same(t, "shape", shape, pgtest.Dump(t, dsn, opts...))
-	same(t, "rows", rows, pgtest.Data(t, dsn, opts...))
 }
 
 func open(t *testing.T, dsn string, f form) *migrate.Engine {
@@ -194,16 +206,7 @@ func expectedRefusal(f form, v variant) string {
 	return ""
 }
 
-func columnPath(v variant, table, col string) string {
-	return v.schema + "." + unquoted(v.ident(table)) + "." + unquoted(v.ident(col))
-}
-
-func unquoted(s string) string {
-	if strings.HasPrefix(s, `"`) {
-		return strings.ReplaceAll(s[1:len(s)-1], `""`, `"`)
-	}
-	return s
-}
+func columnPath(v variant, table, col string) string { return v.table(table) + "." + v.ident(col) }
 
 func record(f form, v variant, o outcome) {
 	outcomesMu.Lock()
@@ -218,7 +221,7 @@ func record(f form, v variant, o outcome) {
 // classOf reads the stored plan of the only run.
 func classOf(t *testing.T, dsn string) outcome {
 	var p plan.Plan
-	text := pgtest.Value[string](t, dsn, "SELECT plan::text FROM replank.plan")
+	text := pgtest.Value[string](t, dsn, "SELECT plan::text FROM replank.plan ORDER BY run_id DESC LIMIT 1")
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		t.Fatal(err)
 	}
