@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -109,7 +110,11 @@ type fill struct {
 	cfg      Config
 	st       *statement
 	rejected *rejects
+	inPlace  bool // rows may stay on their pages
 }
+
+//go:embed inplace.sql
+var inPlaceSQL string
 
 // Run carries the fill out, or what is left of it. A receipt without an error means that every row was visited;
 // whether all of them are as they must be is said by Receipt.Open.
@@ -204,6 +209,11 @@ func open(ctx context.Context, cfg Config) (*fill, error) {
 			return nil, err
 		}
 	}
+	if f.canSkip() && len(spec.Key) == 0 {
+		if err := s.QueryRow(ctx, inPlaceSQL, spec.Table, f.st.columns()).Scan(&f.inPlace); err != nil {
+			return nil, fmt.Errorf("look for indexes on the columns to fill: %w", err)
+		}
+	}
 	if spec.Undo && spec.Kind != plan.Twin {
 		if f.st.undo, err = openUndo(ctx, s, cfg, f.st); err != nil {
 			return nil, err
@@ -235,14 +245,16 @@ func (f *fill) tx() pg.TxOptions {
 	return opts
 }
 
+// canSkip: without a guard nothing would tell a skipped row from a changed one.
+func (f *fill) canSkip() bool { return f.cfg.Spec.Kind == plan.Twin && f.cfg.Spec.Guard != "" }
+
 func (f *fill) walk() walk.Config {
 	return walk.Config{
 		Journal: f.cfg.Journal, Lease: f.cfg.Lease, Run: f.cfg.Run, Step: f.cfg.Step,
 		Table: f.cfg.Spec.Table, Key: f.cfg.Spec.Key,
 		Visit: f.visit, Reject: f.rejected.record,
-		// Without a guard nothing would tell a skipped row from a changed one.
-		CanSkip: f.cfg.Spec.Kind == plan.Twin && f.cfg.Spec.Guard != "",
-		Tx:      f.tx(), Workers: f.cfg.Workers, Target: f.cfg.Target, Signals: f.cfg.Signals,
+		CanSkip: f.canSkip(), InPlace: f.inPlace,
+		Tx: f.tx(), Workers: f.cfg.Workers, Target: f.cfg.Target, Signals: f.cfg.Signals,
 		OnProgress: f.onProgress("fill"), Logger: f.cfg.Logger,
 	}
 }
@@ -254,9 +266,27 @@ func (f *fill) onProgress(phase string) func(walk.Progress) {
 	return func(p walk.Progress) { f.cfg.OnProgress(Progress{phase, p}) }
 }
 
-// visit changes the rows of one range. The plain statement is the fastest there is; only where somebody's locks are
-// in its way does the walk ask for the one that looks before it takes.
+// visit changes the rows of one range, and counts those that stayed on their page where the walk asks.
 func (f *fill) visit(ctx context.Context, tx pgx.Tx, a walk.Attempt) (v walk.Visited, err error) {
+	var before, after int64
+	if a.Probe {
+		if before, err = inPlaceSoFar(ctx, tx, a.Range); err != nil {
+			return v, err
+		}
+	}
+	if v, err = f.change(ctx, tx, a); err != nil {
+		return v, err
+	}
+	if a.Probe {
+		after, err = inPlaceSoFar(ctx, tx, a.Range)
+		v.InPlace = after - before
+	}
+	return v, err
+}
+
+// change changes the rows of one range. The plain statement is the fastest there is; only where somebody's locks are
+// in its way does the walk ask for the one that looks before it takes.
+func (f *fill) change(ctx context.Context, tx pgx.Tx, a walk.Attempt) (v walk.Visited, err error) {
 	if !a.Skip {
 		tag, err := tx.Exec(ctx, f.st.change(a.Range), pgx.QueryExecModeSimpleProtocol)
 		return walk.Visited{Rows: tag.RowsAffected()}, err
@@ -268,6 +298,12 @@ func (f *fill) visit(ctx context.Context, tx pgx.Tx, a walk.Attempt) (v walk.Vis
 	v.Rows = tag.RowsAffected()
 	err = tx.QueryRow(ctx, f.st.left(a.Range)).Scan(&v.Left)
 	return v, err
+}
+
+// inPlaceSoFar counts the rows that this session has changed in place, as the server's statistics will hear of it.
+func inPlaceSoFar(ctx context.Context, tx pgx.Tx, r walk.Range) (n int64, err error) {
+	err = tx.QueryRow(ctx, "SELECT pg_catalog.pg_stat_get_xact_tuples_hot_updated($1::pg_catalog.regclass)", r.Part).Scan(&n)
+	return n, err
 }
 
 // prove counts, in a scan that begins now, the rows that still want the change.

@@ -171,8 +171,12 @@ func stallOnce(ctx context.Context, b *bench, kase, subject, db string, rng *ran
 	}
 	ended = true
 	if err := app.end(); err != nil {
-		return err
+		if subject != "pgroll" || app.failed == 0 {
+			return err
+		}
+		b.book.note("pgroll, %s: %v", kase, err)
 	}
+	b.book.add(kase, subject, "failed", "", float64(app.failed))
 	b.book.add(kase, subject, "change", "s", took)
 	b.book.add(kase, subject, "deadlocks", "", float64(failed+app.retries))
 	report(b.book, kase, subject, ms)

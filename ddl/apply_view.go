@@ -86,8 +86,7 @@ func (s *Schema) dependOn(v *Relation, query string) {
 	if v.Kind == 'm' {
 		kind = "materialized view"
 	}
-	var add func(on Name, base *Relation, columns []string, depth int, via Name)
-	add = func(on Name, base *Relation, columns []string, depth int, via Name) {
+	add := func(on Name, base *Relation, columns []string, depth int, via Name) {
 		base = s.mut(base)
 		for _, c := range columns {
 			base.Dependents = append(base.Dependents, Dependent{Column: c, Kind: kind, Name: v.Name, Text: kind + " " + v.Name.String(), Depth: depth, Via: via})

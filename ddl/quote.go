@@ -58,7 +58,8 @@ func QuoteLiteral(s string) string {
 	return quoted
 }
 
-func quoteIdents(names []string) string {
+// QuoteIdents is a list of identifiers as SQL.
+func QuoteIdents(names []string) string {
 	quoted := make([]string, len(names))
 	for i, n := range names {
 		quoted[i] = QuoteIdent(n)

@@ -298,6 +298,9 @@ func (c *compiler) measure(st *Step) {
 		}
 		eff.add(c.live, sql)
 	}
+	if st.adopts {
+		eff.scan = nil
+	}
 	eff.fill(st)
 	rev := effects{before: c.live.Clone()}
 	if len(st.Reverse) > 0 {

@@ -153,7 +153,7 @@ func (c *compiler) foreignKey(r *ddl.Relation, name string, k ddl.Constraint, ba
 		c.addThenValidate(leaf, name, false, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", leaf.Name, qi(name), body), b)
 	}
 	// The parent's constraint finds a valid equal one in every partition and adopts it without a scan.
-	c.step(Step{Phase: Verify, Kind: Transaction, Title: fmt.Sprintf("add foreign key %s to %s", qi(name), r.Name),
+	c.step(Step{Phase: Verify, Kind: Transaction, adopts: true, Title: fmt.Sprintf("add foreign key %s to %s", qi(name), r.Name),
 		SQL: []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.Name, qi(name), body)}, Reverse: []string{back}})
 	return nil
 }
@@ -199,7 +199,7 @@ func (c *compiler) uniqueConstraint(r *ddl.Relation, name string, k ddl.Constrai
 	for _, col := range k.Columns {
 		idx.Elems = append(idx.Elems, ddl.IndexElem{Column: col})
 	}
-	adopt := Step{Phase: Verify, Kind: Transaction, Title: fmt.Sprintf("make constraint %s of %s from the index", qi(name), r.Name)}
+	adopt := Step{Phase: Verify, Kind: Transaction, adopts: true, Title: fmt.Sprintf("make constraint %s of %s from the index", qi(name), r.Name)}
 	if r.Kind == 'p' {
 		label := "key"
 		if k.Kind == ddl.PrimaryKey {

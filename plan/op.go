@@ -338,13 +338,7 @@ func (c *compiler) resolve(n ddl.Name) ddl.Name {
 
 func qi(s string) string { return ddl.QuoteIdent(s) }
 
-func qis(cols []string) string {
-	q := make([]string, len(cols))
-	for i, s := range cols {
-		q[i] = qi(s)
-	}
-	return strings.Join(q, ", ")
-}
+func qis(cols []string) string { return ddl.QuoteIdents(cols) }
 
 // title shortens a statement for people.
 func title(sql string) string {

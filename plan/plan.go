@@ -132,6 +132,10 @@ type Step struct {
 
 	Fill   *FillSpec `json:"fill,omitempty"`
 	Source ddl.Pos   `json:"source"`
+
+	// adopts says that every partition has by now what the statement asks for, so that PostgreSQL attaches it
+	// instead of building or checking it: nothing is read, whatever the bare statement would do.
+	adopts bool
 }
 
 // FillKind is what a fill does to rows.

@@ -55,6 +55,10 @@ func (c *compiler) flushTypes() error {
 	var what []string
 	for _, t := range twins {
 		what = append(what, t.rel.Name.String()+"."+qi(t.col.Name))
+		c.notice("cached-plan", "%s.%s changes its type at complete: server-prepared statements that return it fail once per connection with \"cached plan must not change result type\"", t.rel.Name, qi(t.col.Name))
+		if slices.ContainsFunc(c.twins.enums, func(e enumPair) bool { return strings.HasPrefix(t.typ, e.tmp.String()) }) {
+			c.notice("prepared-parameter", "server-prepared statements with a parameter of the old enum type fail after complete until they are prepared again: cast the parameter from text")
+		}
 		if err := c.columnOrder(t.rel, t.col.Name); err != nil {
 			return err
 		}
@@ -113,8 +117,9 @@ func takeName(m *ddl.Relation, i *ddl.Index, cols map[string]string) []string {
 	default:
 		out = append(out, fmt.Sprintf("ALTER INDEX %s RENAME TO %s", tmp, qi(i.Name.Name)))
 	}
-	if !(i.Partitioned && i.Constraint != "") {
-		// An index keeps the column names it was built with; nothing but \d shows them.
+	if !(i.Partitioned && i.Constraint != "") && (i.Constraint != "" || i.Parent.IsZero()) {
+		// An index keeps the column names it was built with; nothing but \d shows them. Those of a partitioned
+		// index are renamed with its partitions'; a partitioned constraint is made after the rename.
 		for _, col := range slices.Concat(i.Keys, i.Include) {
 			if to, ok := cols[col]; ok {
 				out = append(out, fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", i.Name, qi(to), qi(col)))
@@ -319,7 +324,7 @@ func (c *compiler) twinForeignKey(s *swap, k *ddl.TableConstraint, mine, theirs 
 			b := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", leaf.Name, qi(tmp))
 			c.addThenValidate(leaf, tmp, false, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", leaf.Name, qi(tmp), def), b)
 		}
-		c.step(Step{Phase: Verify, Kind: Transaction, Title: "add the twin of foreign key " + qi(k.Name) + " to " + k.Table.String(),
+		c.step(Step{Phase: Verify, Kind: Transaction, adopts: true, Title: "add the twin of foreign key " + qi(k.Name) + " to " + k.Table.String(),
 			SQL: []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", k.Table, qi(tmp), def)}, Reverse: []string{back}})
 	} else {
 		c.addThenValidate(child, tmp, !k.Valid, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", k.Table, qi(tmp), def), back)

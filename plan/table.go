@@ -227,8 +227,30 @@ func (c *compiler) attachPartition(op ddl.AttachPartition, sql string) error {
 	for _, i := range r.Indexes {
 		c.partitionIndex(p, i)
 	}
-	c.step(Step{Phase: Verify, Kind: Transaction, Title: title(sql), SQL: append([]string{sql}, drops...), Reverse: backs})
+	for _, k := range r.Constraints {
+		if k.Kind != ddl.ForeignKey || slices.ContainsFunc(p.Constraints, func(x *ddl.TableConstraint) bool {
+			return x.Kind == k.Kind && slices.Equal(x.Columns, k.Columns)
+		}) {
+			continue
+		}
+		// ATTACH adopts a valid foreign key that is equal to the parent's, and would prove it for all rows if there is none.
+		c.addThenValidate(p, k.Name, false, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", p.Name, qi(k.Name), k.Definition),
+			fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", p.Name, qi(k.Name)))
+	}
+	c.step(Step{Phase: Verify, Kind: Transaction, adopts: len(r.Constraints) > 0 && c.allAdopted(r, p), Title: title(sql), SQL: append([]string{sql}, drops...), Reverse: backs})
 	return nil
+}
+
+// allAdopted reports whether the partition has an index for each constraint of the parent that carries one.
+func (c *compiler) allAdopted(r, p *ddl.Relation) bool {
+	for _, k := range r.Constraints {
+		if (k.Kind == ddl.PrimaryKey || k.Kind == ddl.Unique || k.Kind == ddl.Exclude) && !slices.ContainsFunc(p.Constraints, func(x *ddl.TableConstraint) bool {
+			return x.Kind == k.Kind && slices.Equal(x.Columns, k.Columns)
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // shed drops what ATTACH gave to a partition and DETACH leaves behind: the parent's constraints it had not.

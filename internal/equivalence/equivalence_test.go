@@ -8,10 +8,12 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/replank/replank/ddl"
 	"github.com/replank/replank/history"
 	"github.com/replank/replank/internal/pgtest"
 	"github.com/replank/replank/migrate"
@@ -127,6 +129,7 @@ func runForm(t *testing.T, v variant, f form, template string) {
 	online := database(t, v, f, template)
 	e := open(t, online, f)
 	before, rows := pgtest.Dump(t, online, opts...), pgtest.Data(t, online, opts...)
+	tables := pgtest.Value[[]string](t, online, `SELECT array_agg(format('%I.%I', relnamespace::regnamespace::name, relname)) FROM pg_class WHERE relkind IN ('r', 'p')`)
 	_, err = e.Apply(context.Background(), ms)
 	if code := expectedRefusal(f, v); code != "" {
 		var r *plan.Refusal
@@ -171,7 +174,7 @@ func runForm(t *testing.T, v variant, f form, template string) {
 	}
 	same(t, "shape", pgtest.Dump(t, oracle, opts...), pgtest.Dump(t, online, opts...))
 	same(t, "rows", pgtest.Data(t, oracle, opts...), pgtest.Data(t, online, opts...))
-	record(f, v, classOf(t, online))
+	record(f, v, classOf(t, online, tables, f.plainly))
 	if f.afterToo {
 		if _, err := e.Revert(context.Background(), ""); err != nil {
 			t.Fatalf("revert after complete: %v", err)
@@ -219,13 +222,36 @@ func record(f form, v variant, o outcome) {
 }
 
 // classOf reads the stored plan of the only run.
-func classOf(t *testing.T, dsn string) outcome {
+func classOf(t *testing.T, dsn string, tables []string, small bool) outcome {
 	var p plan.Plan
 	text := pgtest.Value[string](t, dsn, "SELECT plan::text FROM replank.plan ORDER BY run_id DESC LIMIT 1")
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		t.Fatal(err)
 	}
+	for _, st := range p.Steps {
+		if why := keepsOut(st, tables); why != "" && !small {
+			t.Errorf("step %s (%s) %s", st.ID, st.Title, why)
+		}
+	}
 	return outcome{class: p.Class()}
+}
+
+// keepsOut says why a step would keep readers or writers of a table that was there before waiting for longer than
+// a moment.
+func keepsOut(st plan.Step, tables []string) string {
+	if len(st.Rewrites)+len(st.Scans)+len(st.Reindex) == 0 {
+		return ""
+	}
+	for _, l := range st.Locks {
+		mode, err := ddl.ParseLockMode(l.Mode)
+		if err != nil {
+			return err.Error()
+		}
+		if mode > ddl.ShareUpdateExclusive && slices.Contains(tables, l.Relation) && (slices.Contains(st.Rewrites, l.Relation) || slices.Contains(st.Scans, l.Relation)) {
+			return fmt.Sprintf("rewrites %v, reads %v, rebuilds %v under %s on %s", st.Rewrites, st.Scans, st.Reindex, l.Mode, l.Relation)
+		}
+	}
+	return ""
 }
 
 // same compares two texts of pgtest's oracles.

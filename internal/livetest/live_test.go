@@ -44,8 +44,8 @@ type scene struct {
 	old, new shape
 	// gone are the SQLSTATEs of a shape that is not there (yet, or any more).
 	gone []string
-	// stays says that code of the old age goes on working after complete.
-	stays bool
+	// after is the code that works from complete on. Default: new.
+	after shape
 }
 
 var undefined = []string{"42703", "42P01"} // undefined_column, undefined_table
@@ -61,18 +61,18 @@ var scenes = []scene{
 		old:    column("a", "('v' || (%s))", "substr(%s, 2)::bigint"), new: column("b", "('v' || (%s))", "substr(%s, 2)::bigint"), gone: undefined},
 	{name: "int to bigint", prepare: "CREATE TABLE t (id bigint PRIMARY KEY, owner int, a int DEFAULT 3 CHECK (a > -5)); CREATE INDEX ON t (a)",
 		change: "ALTER TABLE t ALTER COLUMN a TYPE bigint;",
-		old:    column("a", "(%s)::int", "(%s)::bigint"), new: column("_replank_a", "(%s)", "(%s)::bigint"), gone: undefined, stays: true},
+		old:    column("a", "(%s)::int", "(%s)::bigint"), new: column("_replank_a", "(%s)", "(%s)::bigint"), gone: undefined, after: column("a", "(%s)::int", "(%s)::bigint")},
 	{name: "primary key int to bigint with foreign keys",
 		prepare: `CREATE TABLE t (id int PRIMARY KEY, owner int, v bigint);
 			CREATE TABLE ch (cid serial PRIMARY KEY, tid int REFERENCES t (id) ON DELETE CASCADE ON UPDATE CASCADE);
 			CREATE FUNCTION child() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.ch (tid) VALUES (NEW.id); RETURN NULL; END $$;
 			CREATE TRIGGER child AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION child();`,
 		change: "ALTER TABLE t ALTER COLUMN id TYPE bigint; ALTER TABLE ch ALTER COLUMN tid TYPE bigint;",
-		old:    column("v", "(%s)", "%s"), new: withKey(column("v", "(%s)", "%s"), "_replank_id"), gone: undefined, stays: true},
+		old:    column("v", "(%s)", "%s"), new: withKey(column("v", "(%s)", "%s"), "_replank_id"), gone: undefined, after: column("v", "(%s)", "%s")},
 	{name: "text to int with USING", prepare: "CREATE TABLE t (id bigint PRIMARY KEY, owner int, a text);",
 		change: "ALTER TABLE t ALTER COLUMN a TYPE int USING a::int;",
 		old:    column("a", "(%s)::text", "(%s)::bigint"), new: column("_replank_a", "(%s)::int", "(%s)::bigint"),
-		gone: append([]string{"42804"}, undefined...)},
+		gone: append([]string{"42804"}, undefined...), after: column("a", "(%s)::int", "(%s)::bigint")},
 	{name: "split with inverse", prepare: "CREATE TABLE t (id bigint PRIMARY KEY, owner int, name text NOT NULL DEFAULT '0 n0');",
 		change: `ALTER TABLE t ADD COLUMN num text, ADD COLUMN word text;
 			-- replank: inverse name = num || ' ' || word
@@ -90,11 +90,11 @@ var scenes = []scene{
 			ALTER TABLE t ALTER COLUMN a DROP DEFAULT, ALTER COLUMN a TYPE mood USING a::text::mood, ALTER COLUMN a SET DEFAULT 'm0'; DROP TYPE mood_old;`,
 		old:  column("a", "('m' || ((%s) %% 4))::mood", "substr((%s)::text, 2)::bigint"),
 		new:  column("_replank_a", "('m' || ((%s) %% 4))::_replank_mood", "substr((%s)::text, 2)::bigint"),
-		gone: append([]string{"42704"}, undefined...), stays: true},
+		gone: append([]string{"42704"}, undefined...), after: column("a", "('m' || ((%s) %% 4))::mood", "substr((%s)::text, 2)::bigint")},
 	{name: "add column with a volatile default", prepare: "CREATE TABLE t (id bigint PRIMARY KEY, owner int, v bigint);",
 		change: "ALTER TABLE t ADD COLUMN r uuid NOT NULL DEFAULT gen_random_uuid();",
 		old:    column("v", "(%s)", "%s"), new: shape{table: "t", key: "id", cols: "v, r", vals: "$2::bigint, gen_random_uuid()", set: "v = $2::bigint, r = gen_random_uuid()",
-			next: "v = t.v + 1, r = gen_random_uuid()", excl: "v = excluded.v, r = excluded.r", read: "CASE WHEN r IS NULL THEN -1 ELSE t.v END"}, gone: undefined, stays: true},
+			next: "v = t.v + 1, r = gen_random_uuid()", excl: "v = excluded.v, r = excluded.r", read: "CASE WHEN r IS NULL THEN -1 ELSE t.v END"}, gone: undefined, after: column("v", "(%s)", "%s")},
 	{name: "rename table", prepare: "CREATE TABLE t (id bigint PRIMARY KEY, owner int, v bigint DEFAULT 0);",
 		change: "ALTER TABLE t RENAME TO u;",
 		old:    column("v", "(%s)", "%s"), new: renamed(column("v", "(%s)", "%s"), "u"), gone: undefined},
@@ -122,13 +122,21 @@ const (
 // allows reports whether a shape may be missing in a phase.
 func (s scene) allows(newShape bool, phase int32) bool {
 	if newShape {
-		return phase < ready || phase == reverting || phase >= completing && strings.Contains(s.new.cols+s.new.key, "_replank_")
+		return phase < ready || phase == reverting || phase >= completing && s.after.table != ""
 	}
 	return phase >= completing
 }
 
+// final is the shape after complete.
+func (s scene) final() shape {
+	if s.after.table != "" {
+		return s.after
+	}
+	return s.new
+}
+
 // stuckAfter is when a fleet that commits nothing has failed.
-const stuckAfter = 20 * time.Second
+const stuckAfter = time.Minute
 
 const hot = 3 // rows that everybody counts up
 
@@ -209,6 +217,9 @@ func live(t *testing.T, sc scene) {
 	}
 	stop()
 	workers.Wait()
+	if s.state() == "reverted" {
+		t.Error("the migration was taken back")
+	}
 	f.settle(finished)
 	t.Logf("transactions %v, retries %d, cached plans %d", f.ops, f.retries.Load(), f.cached.Load())
 }
@@ -244,8 +255,8 @@ func (f *fleet) fail(format string, args ...any) {
 // settle compares the rows that everybody counted up, when all is over.
 func (f *fleet) settle(finished int32) {
 	sh := f.scene.new
-	if f.scene.stays {
-		sh = f.scene.old
+	if finished == ready { // and completed
+		sh = f.scene.final()
 	}
 	for i := range hot {
 		want := f.counted[i].Load()
@@ -293,12 +304,12 @@ func (w *worker) connect() {
 func (w *worker) run(work context.Context) {
 	for work.Err() == nil {
 		began := w.phase.Load()
-		newShape := w.rnd.IntN(2) == 0 && began >= ready && began != reverting && !w.scene.allows(true, began) || w.scene.allows(false, began)
-		if w.scene.stays && newShape && w.scene.allows(true, began) {
-			newShape = false
-		}
+		newShape := began == done || began >= ready && began != reverting && w.rnd.IntN(2) == 0
 		sh := w.scene.old
-		if newShape {
+		switch {
+		case began >= completing && newShape:
+			sh = w.scene.final()
+		case newShape:
 			sh = w.scene.new
 		}
 		err := w.transaction(sh, began)

@@ -15,6 +15,9 @@ import (
 //go:embed blockers.sql
 var blockersSQL string
 
+//go:embed howtolock.sql
+var howToLockSQL string
+
 // lookAround asks the server who stands in the way.
 func (st *lockStep) lookAround(ctx context.Context) error {
 	st.blockers = nil
@@ -48,18 +51,21 @@ func shorten(s string, n int) string {
 	return s
 }
 
-// lockableRelations finds out which relations LOCK TABLE takes. A missing one
-// counts as lockable: LOCK TABLE says so best.
-func (st *lockStep) lockableRelations(ctx context.Context) error {
-	rels := make([]string, len(st.req.Locks))
+// howToLock finds out how each relation is locked without anything else coming along. A missing one is left to
+// LOCK TABLE, which says so best.
+//
+// Views come first, those made last before the others, because that is the order in which a reader locks: a view,
+// then what it reads. The other way round a busy view is never had: its readers stand in front of the table that
+// we hold, with the view in their hands. LOCK TABLE on a view would lock all tables below it; giving the view
+// to the owner it has locks the view alone and changes nothing.
+func (st *lockStep) howToLock(ctx context.Context) error {
+	rels, modes, only := make([]string, len(st.req.Locks)), make([]string, len(st.req.Locks)), make([]bool, len(st.req.Locks))
 	for i, l := range st.req.Locks {
-		rels[i] = l.Relation
+		rels[i], modes[i], only[i] = l.Relation, string(l.Mode), l.Only
 	}
-	rows, err := st.s.Query(ctx, `SELECT coalesce(c.relkind IN ('r', 'p'), true)
-		FROM unnest($1::text[]) WITH ORDINALITY AS a(rel, ord)
-		LEFT JOIN pg_class c ON c.oid = to_regclass(a.rel) ORDER BY a.ord`, rels)
+	rows, err := st.s.Query(ctx, howToLockSQL, rels, modes, only)
 	if err == nil {
-		st.lockable, err = pgx.CollectRows(rows, pgx.RowTo[bool])
+		st.lockSQL, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}
 	if err != nil {
 		return &Error{Op: "look up the relations to lock", Err: err}

@@ -62,9 +62,10 @@ type Lock struct {
 
 // LockRequest is what a lock step needs.
 type LockRequest struct {
-	// Locks are taken in this order before fn runs. May be empty (CREATE of something new).
-	// Views, sequences and indexes are watched for blockers but left to fn to lock:
-	// LOCK TABLE on a view would lock all tables below it.
+	// Locks are taken in this order, or with the tables in reverse, before fn runs. May be empty (CREATE of
+	// something new).
+	// Views and materialized views needed in ACCESS EXCLUSIVE come before all tables (howToLock). Views in weaker
+	// modes, sequences and indexes are watched for blockers but left to fn to lock.
 	Locks []Lock
 	// Budget from the first lock request to COMMIT. Default: Config.LockBudget.
 	Budget time.Duration
@@ -215,7 +216,7 @@ func (s *Session) UnderLocks(ctx context.Context, req LockRequest, fn func(pgx.T
 	if err := s.db.onWatch(ctx, func(Querier) error { return nil }); err != nil {
 		return err
 	}
-	if err := st.lockableRelations(ctx); err != nil {
+	if err := st.howToLock(ctx); err != nil {
 		return err
 	}
 	for {
@@ -253,7 +254,7 @@ type lockStep struct {
 	tries      int
 	overBudget int
 	blockers   []Blocker // of the last look
-	lockable   []bool    // which of req.Locks LOCK TABLE takes
+	lockSQL    []string  // one statement a relation
 	lastErr    error
 	firstSeen  map[string]time.Time // transactions whose age we may not see
 	displaced  map[string]bool      // autovacuums that had their one longer try
@@ -290,7 +291,6 @@ func (s *Session) newLockStep(req LockRequest) (*lockStep, error) {
 		s: s, req: req, asked: asked,
 		began:     time.Now(),
 		queue:     min(cfg.LockFirstTry, req.Budget),
-		lockable:  make([]bool, len(req.Locks)),
 		firstSeen: map[string]time.Time{},
 		displaced: map[string]bool{},
 		canceled:  map[Backend]time.Time{},
@@ -313,8 +313,8 @@ func (st *lockStep) try(ctx context.Context, fn func(pgx.Tx) error) error {
 	err := st.s.tx(ctx, opts.begin()+st.s.db.tryTimeouts(queue, budget), opts, guard, func(tx pgx.Tx) error {
 		start = time.Now()
 		guard.watch(start.Add(queue))
-		if sql := st.lockSQL(); sql != "" {
-			if _, err := tx.Exec(ctx, sql); err != nil {
+		if len(st.lockSQL) > 0 {
+			if _, err := tx.Exec(ctx, strings.Join(st.inOrder(), ";")); err != nil {
 				return &lockError{err}
 			}
 		}
@@ -328,6 +328,21 @@ func (st *lockStep) try(ctx context.Context, fn func(pgx.Tx) error) error {
 		return &overBudget{err}
 	}
 	return err
+}
+
+// inOrder gives the statements that lock, every other time with the tables in reverse. No order suits everybody: who
+// deletes from a parent goes on to the child, who inserts into the child goes on to the parent, and whichever
+// way a busy application has, the other way it stands in front of what we hold with what we want in its hands.
+func (st *lockStep) inOrder() []string {
+	if st.tries%2 == 1 {
+		return st.lockSQL
+	}
+	sql := slices.Clone(st.lockSQL)
+	first := slices.IndexFunc(sql, func(s string) bool { return strings.HasPrefix(s, "LOCK TABLE ") })
+	if first >= 0 {
+		slices.Reverse(sql[first:])
+	}
+	return sql
 }
 
 // lockError marks an error of the LOCK TABLE statements.
@@ -356,21 +371,6 @@ func (db *DB) tryTimeouts(queue, budget time.Duration) string {
 		sql += fmt.Sprintf("; SET LOCAL transaction_timeout = %d", ms(budget+budget/2))
 	}
 	return sql
-}
-
-func (st *lockStep) lockSQL() string {
-	var b strings.Builder
-	for i, l := range st.req.Locks {
-		if !st.lockable[i] {
-			continue
-		}
-		only := ""
-		if l.Only {
-			only = "ONLY "
-		}
-		fmt.Fprintf(&b, "LOCK TABLE %s%s IN %s MODE;", only, l.Relation, l.Mode)
-	}
-	return b.String()
 }
 
 // judge decides whether a try is repeated.

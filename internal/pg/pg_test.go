@@ -302,7 +302,6 @@ func waitFor(t *testing.T, dsn, sql string, args ...any) {
 // relay passes the protocol's messages on and lets a test see, change or lose them.
 type relay struct {
 	dsn string
-	to  string
 
 	mu         sync.Mutex
 	fromClient func(kind byte, body []byte) verdict

@@ -31,6 +31,7 @@ type hand struct {
 	size    int64
 	perUnit float64       // seconds for one row or position, smoothed
 	worked  time.Duration // for the last range
+	after   Slice         // what the last range would have made of its slice
 }
 
 func (h *hand) close() {
@@ -69,6 +70,8 @@ type step struct {
 	skip bool
 	act  func(ctx context.Context, tx pgx.Tx, r Range) (Visited, error)
 	lock time.Duration
+	// toLast gives this pass of a window up for the last one.
+	toLast bool
 }
 
 // walk visits the slice until it is done or, for a late one, locks keep us out.
@@ -83,9 +86,10 @@ func (h *hand) walk(ctx context.Context, s *queued) error {
 		if err := h.pace.wait(ctx, h.worked); err != nil {
 			return err
 		}
-		st := step{size: h.size, skip: skip, lock: h.cfg.LockTimeout}
+		st := step{size: min(h.size, h.mostInRange(s.Slice)), skip: skip, lock: h.cfg.LockTimeout}
+		probe := h.inPasses(s.Slice) && s.Pass == 1
 		st.act = func(ctx context.Context, tx pgx.Tx, r Range) (Visited, error) {
-			v, err := h.cfg.Visit(ctx, tx, Attempt{Range: r, Skip: st.skip})
+			v, err := h.cfg.Visit(ctx, tx, Attempt{Range: r, Skip: st.skip, Probe: probe})
 			if err != nil {
 				err = &visitError{err}
 			}
@@ -131,6 +135,16 @@ func (h *hand) walk(ctx context.Context, s *queued) error {
 		case pg.Canceled(err) && r.Size > 1:
 			h.progress.retried()
 			h.size = max(1, r.Size/4)
+		case h.dataError(err) && !h.lastPass(s.Slice):
+			// The row may fail in every pass, because its condition does: the last one looks for it, once.
+			h.progress.retried()
+			st.act = func(context.Context, pgx.Tx, Range) (Visited, error) { return Visited{}, nil }
+			st.toLast = true
+			if r, err = h.commit(ctx, s, st); err != nil {
+				if err := h.afterSimple(ctx, s, r, err); err != nil {
+					return err
+				}
+			}
 		case h.dataError(err) && r.Size > 1:
 			h.progress.retried()
 			h.size = max(1, r.Size/2)
@@ -202,8 +216,9 @@ func (h *hand) commit(ctx context.Context, s *queued, st step) (r Range, err err
 	opts.Settings = slices.Concat(plainText, opts.Settings, []pg.Setting{
 		{Name: "lock_timeout", Value: milliseconds(st.lock)}, {Name: "statement_timeout", Value: milliseconds(timeout)}})
 	var v Visited
-	after := s.Slice
 	var late []Slice
+	var seen tally
+	h.after = s.Slice
 	var visit time.Duration
 	err = h.session.Tx(ctx, opts, func(tx pgx.Tx) error {
 		if h.cfg.Lease != nil {
@@ -220,12 +235,18 @@ func (h *hand) commit(ctx context.Context, s *queued, st step) (r Range, err err
 			return err
 		}
 		visit = time.Since(visiting)
-		after.Pos, after.Rows, after.Done = r.To, after.Rows+v.Rows, slices.Equal(r.To, s.To)
-		after.Visited = h.visited(after.Visited, r)
-		if err := h.save(ctx, tx, after); err != nil {
+		seen = s.tally.add(s.Slice, v)
+		if h.after, err = h.next(s.Slice, r, seen.pointless(s.Slice)); err != nil {
 			return err
 		}
-		if !v.Left {
+		if st.toLast {
+			h.after.Pos, h.after.Pass = s.Window, h.passes-1
+		}
+		h.after.Rows += v.Rows
+		if err := h.save(ctx, tx, h.after); err != nil {
+			return err
+		}
+		if !v.Left || !h.lastPass(s.Slice) { // the last pass comes back to what was skipped
 			return nil
 		}
 		late = []Slice{{ID: h.queue.newID(), Part: r.Part, Only: r.Only, From: r.From, Pos: r.From, To: r.To, Late: true}}
@@ -234,7 +255,7 @@ func (h *hand) commit(ctx context.Context, s *queued, st step) (r Range, err err
 	if err != nil {
 		return r, err
 	}
-	s.Slice = after
+	s.Slice, s.tally = h.after, seen
 	h.queue.add(late)
 	h.worked = time.Since(began)
 	h.learn(r.Size, visit, st)
@@ -333,10 +354,10 @@ func (h *hand) lookAtCursor(ctx context.Context, s *queued, r Range, old pg.Back
 		return errMoved
 	}
 	now := stored[i]
-	if now.Done == s.Done && slices.Equal(now.Pos, s.Pos) {
+	if now.at(s.Slice) {
 		return nil // it did not happen
 	}
-	if !slices.Equal(now.Pos, r.To) {
+	if !now.at(h.after) {
 		return errMoved
 	}
 	rows := now.Rows - s.Rows

@@ -11,6 +11,7 @@ type queued struct {
 	Slice
 	refused   int       // times in a row that locks kept us out
 	notBefore time.Time // of a late slice: when to try again
+	tally     tally     // of the pass that its window is in
 }
 
 // queue hands out slices: fresh ones first, late ones when there are no others. A worker that finds only slices

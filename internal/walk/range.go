@@ -30,6 +30,8 @@ type Range struct {
 	// Size is about how many rows (by key) or row positions (by ctid) the range holds.
 	Size int64
 	key  Key
+	// Of the rows only those of one share of the pages' row positions; of = 0: all.
+	share, of int
 }
 
 // Relation is Part as FROM, UPDATE and DELETE want it.
@@ -49,6 +51,9 @@ func (r Range) Where(alias string) string {
 		}
 		if r.To != nil {
 			conds = append(conds, alias+".ctid < "+pg.Literal(r.To[0])+"::pg_catalog.tid")
+		}
+		if r.of > 0 {
+			conds = append(conds, fmt.Sprintf("(pg_catalog.hashtid(%s.ctid) OPERATOR(pg_catalog.&) %d) OPERATOR(pg_catalog.=) %d", alias, r.of-1, r.share))
 		}
 	} else {
 		if r.From != nil {

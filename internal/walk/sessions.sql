@@ -5,7 +5,8 @@ WITH ours AS (
     SELECT pid FROM pg_catalog.pg_stat_activity
      WHERE pg_catalog.starts_with(application_name, pg_catalog.current_setting('application_name'))
 )
-SELECT (count(*) FILTER (WHERE state = 'active' AND wait_event_type IS DISTINCT FROM 'Lock'))::bigint,
+SELECT (count(*) FILTER (WHERE state = 'active'
+                           AND (wait_event_type IS NULL OR wait_event_type NOT IN ('Lock', 'Client', 'Timeout'))))::bigint,
        (count(*) FILTER (WHERE wait_event_type = 'Lock'
                            AND pg_catalog.pg_blocking_pids(pid) && ARRAY(SELECT pid FROM ours)))::bigint,
        (count(*) FILTER (WHERE backend_type IS NULL))::bigint,

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -33,9 +34,16 @@ type Slice struct {
 	Pos, To  []string // as in Range: what is left
 	Late     bool     // left by another slice because somebody held locks there
 	Done     bool
-	Rows     int64 // changed
-	Visited  int64 // rows (by key) or blocks (by ctid)
-	Expected int64 // Visited when done, estimated
+	Rows     int64    // changed
+	Visited  int64    // rows (by key) or blocks (by ctid)
+	Window   []string // in passes: where the window begins that Pos is in
+	Pass, Of int      // in passes: which one it is, of how many
+	Expected int64    // Visited when done, estimated
+}
+
+// at says whether two states of a slice have their cursor at the same place.
+func (s Slice) at(o Slice) bool {
+	return s.Done == o.Done && s.Pass == o.Pass && slices.Equal(s.Pos, o.Pos)
 }
 
 // KeyError says why a table cannot be walked by a key.
@@ -128,7 +136,7 @@ func rowEstimate(parts []part) int64 {
 }
 
 // cutByTid cuts every leaf into slices of whole blocks; where it ends is fixed by its size now.
-func cutByTid(parts []part) ([]Slice, error) {
+func (w *walker) cutByTid(parts []part) ([]Slice, error) {
 	var total int64
 	for _, p := range parts {
 		if p.kind == "f" {
@@ -137,6 +145,9 @@ func cutByTid(parts []part) ([]Slice, error) {
 		total += p.blocks
 	}
 	step := max(total/slicesPerWalk, 64)
+	if w.choosePasses(total); w.passes > 1 {
+		step = max(step, min(windowBlocks, total/8))
+	}
 	var out []Slice
 	for _, p := range parts {
 		for from := int64(0); from < p.blocks; from += step {
@@ -220,7 +231,7 @@ func (w *walker) cut(ctx context.Context, q pg.Querier, s Slice, size int64) (Ra
 	r := Range{Part: s.Part, Only: s.Only, From: s.Pos, To: s.To, key: w.key}
 	if len(w.key) == 0 {
 		from, err1 := w.tids.parse(s.Pos[0])
-		end, err2 := w.tids.parse(s.To[0])
+		end, err2 := w.end(s)
 		if err := errors.Join(err1, err2); err != nil {
 			return r, err
 		}
@@ -231,6 +242,9 @@ func (w *walker) cut(ctx context.Context, q pg.Querier, s Slice, size int64) (Ra
 			to = (block + 1) * w.tids.perBlock // finish the page first
 		}
 		to = min(to, end)
+		if !w.lastPass(s) {
+			r.share, r.of = s.Pass, w.passes
+		}
 		r.Size, r.To = to-from, []string{w.tids.text(to)}
 		return r, nil
 	}
@@ -260,6 +274,9 @@ type (
 	savedPosition struct {
 		At      []string `json:"at"`
 		Visited int64    `json:"visited"`
+		Window  []string `json:"window,omitempty"`
+		Pass    int      `json:"pass,omitempty"`
+		Of      int      `json:"of,omitempty"`
 	}
 )
 
@@ -271,7 +288,7 @@ func (w *walker) save(ctx context.Context, tx pgx.Tx, s Slice) error {
 	}
 	lo, err1 := json.Marshal(savedLo{Part: s.Part, Only: s.Only, From: s.From, Expected: s.Expected, Late: s.Late})
 	hi, err2 := json.Marshal(s.To)
-	at, err3 := json.Marshal(savedPosition{At: s.Pos, Visited: s.Visited})
+	at, err3 := json.Marshal(savedPosition{At: s.Pos, Visited: s.Visited, Window: s.Window, Pass: s.Pass, Of: s.Of})
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return fmt.Errorf("encode a range: %w", err)
 	}
@@ -305,7 +322,8 @@ func (w *walker) load(ctx context.Context) ([]Slice, error) {
 			return nil, fmt.Errorf("decode range %d of run %d step %s: %w", r.Slice, r.Run, r.StepID, err)
 		}
 		out[i] = Slice{ID: r.Slice, Part: lo.Part, Only: lo.Only, From: lo.From, Pos: at.At, To: to, Late: lo.Late,
-			Done: r.State == "done", Rows: r.Rows, Visited: at.Visited, Expected: lo.Expected}
+			Done: r.State == "done", Rows: r.Rows, Visited: at.Visited, Expected: lo.Expected,
+			Window: at.Window, Pass: at.Pass, Of: at.Of}
 	}
 	return out, nil
 }

@@ -18,12 +18,16 @@ type Attempt struct {
 	Range Range
 	// Skip: rows locked by others must be left alone, and Visited.Left must say if there were any.
 	Skip bool
+	// Probe: Visited.InPlace must say how many rows stayed on their page.
+	Probe bool
 }
 
 // Visited is what a visit did.
 type Visited struct {
 	Rows int64 // changed
 	Left bool  // rows were skipped because others hold locks on them
+	// InPlace is how many of Rows stayed on their page, where Attempt.Probe asked.
+	InPlace int64
 }
 
 // Config describes a walk. It is resumed by the same Run and Step.
@@ -46,6 +50,9 @@ type Config struct {
 	Reject func(ctx context.Context, tx pgx.Tx, r Range, cause error) error
 	// CanSkip says that Visit knows how to leave locked rows alone. Default: false.
 	CanSkip bool
+	// InPlace says that Visit changes rows, each only once however often it is visited, and no indexed column, so
+	// that rows may stay on their page where there is room. Only by ctid. Default: false.
+	InPlace bool
 	// Tx are the options of every transaction. Default: none.
 	Tx pg.TxOptions
 	// Workers at the same time. Default: 2.
@@ -103,6 +110,7 @@ type walker struct {
 	pace     *pace
 	queue    *queue
 	progress *progress
+	passes   int // of each window; 1 = the slices are visited once
 	maxSize  int64
 	size0    int64
 }
@@ -169,6 +177,7 @@ func (w *walker) open(ctx context.Context) ([]Slice, error) {
 			}
 		}
 		if len(slices) > 0 {
+			w.settleAll(slices)
 			return nil
 		}
 		parts, err := lookupParts(ctx, tx, w.cfg.Table)
@@ -176,7 +185,7 @@ func (w *walker) open(ctx context.Context) ([]Slice, error) {
 			return err
 		}
 		if len(w.key) == 0 {
-			slices, err = cutByTid(parts)
+			slices, err = w.cutByTid(parts)
 		} else {
 			slices, err = cutByKey(ctx, tx, w.cfg.Table, w.key, parts)
 		}
@@ -188,6 +197,7 @@ func (w *walker) open(ctx context.Context) ([]Slice, error) {
 		}
 		for i := range slices {
 			slices[i].ID = i
+			w.settle(&slices[i])
 			if err := w.save(ctx, tx, slices[i]); err != nil {
 				return err
 			}
