@@ -114,6 +114,16 @@ func (s *server) copied(ctx context.Context, seed string, do func(db string) err
 	return err
 }
 
+// copies is copied for several at once.
+func (s *server) copies(ctx context.Context, seed string, n int, do func(dbs []string) error) error {
+	if n == 0 {
+		return do(nil)
+	}
+	return s.copied(ctx, seed, func(db string) error {
+		return s.copies(ctx, seed, n-1, func(dbs []string) error { return do(append(dbs, db)) })
+	})
+}
+
 // position in the WAL, in bytes.
 func (s *server) position(ctx context.Context) (n float64, err error) {
 	err = s.admin.QueryRow(ctx, "SELECT (pg_current_wal_insert_lsn() - '0/0')::float8").Scan(&n)

@@ -567,7 +567,7 @@ func (s *Schema) removeConstraint(r *Relation, name string) {
 		ch = s.mut(ch)
 		var down *TableConstraint
 		for _, x := range ch.Constraints {
-			if x.Kind == c.Kind && x.Inherited > 0 && (x.Name == name || c.Kind == ForeignKey && slices.Equal(x.Columns, c.Columns) && x.RefTable == c.RefTable ||
+			if x.Kind == c.Kind && x.Inherited > 0 && (x.Name == name || c.Kind == ForeignKey && slices.Equal(x.Columns, c.Columns) && x.RefTable == c.RefTable && slices.Equal(x.RefColumns, c.RefColumns) ||
 				c.Kind == NotNull && slices.Equal(x.Columns, c.Columns)) {
 				down = x
 				break

@@ -173,6 +173,9 @@ func columnSQL(col ddl.Column, def string, notNull bool) string {
 // addFilled adds a NOT NULL column that old rows and old writers get from an expression, until complete.
 func (c *compiler) addFilled(r *ddl.Relation, op ddl.AddColumn, fill string) error {
 	col := op.Column
+	if err := c.triggerable(fill); err != nil {
+		return err
+	}
 	g := c.guardNulls(r, col.Name, fill, true)
 	add := Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("add column %s to %s", qi(col.Name), r.Name),
 		SQL:     append([]string{fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", r.Name, columnSQL(col, "", false))}, g.create...),
@@ -274,6 +277,9 @@ func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
 	back := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(op.Column))
 	phys := c.physical(r.Name, op.Column)
 	if fill, ok := c.directive("fill"); ok && phys == op.Column {
+		if err := c.triggerable(fill); err != nil {
+			return err
+		}
 		g := c.guardNulls(r, op.Column, fill, true)
 		c.step(Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("fill NULLs of old writers in %s of %s", qi(op.Column), r.Name),
 			SQL: g.create, Reverse: g.drop, Temporary: true})

@@ -140,7 +140,6 @@ func (c *compiler) expandSplit(sp *split) error {
 		exprs, types = append(exprs, sp.set[i].Expr), append(types, typ)
 		st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", r.Name, columnSQL(k, "", false)))
 	}
-	var loosen []string
 	for _, name := range sp.olds {
 		col := r.Column(name)
 		o := syncColumn{name: name, from: sp.inverse[name], plainEq: plainEq(col.Type, col.Collation)}
@@ -152,13 +151,13 @@ func (c *compiler) expandSplit(sp *split) error {
 		}
 		if o.from == "" {
 			c.notice("read-only", "the new columns of %s cannot be written until complete: give `-- replank: inverse %s = EXPRESSION` to allow it", r.Name, qi(name))
-			if col.NotNull && col.Default == "" {
-				loosen = append(loosen, name)
-			}
 		}
 		y.old = append(y.old, o)
 		exprs, types = append(exprs, o.from), append(types, col.Type)
 		c.touch("table", r.Name, name)
+	}
+	if err := c.triggerable(slices.Concat(exprs, named)...); err != nil {
+		return err
 	}
 	y.path = c.pathFor(slices.Concat(exprs, named)...)
 	y.fixed = c.settingsMatter(r, types, exprs...)
@@ -170,7 +169,6 @@ func (c *compiler) expandSplit(sp *split) error {
 		st.Reverse = append(st.Reverse, fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(k.Name)))
 		c.touch("table", r.Name, k.Name)
 	}
-	_ = loosen
 	c.step(st)
 	c.noticeShape(r, "gains "+list(y.new))
 	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Flag: FillFlag, Set: sp.set}

@@ -350,6 +350,20 @@ func (c *compiler) familyNames(r *ddl.Relation) []ddl.Name {
 	return out
 }
 
+// triggerable refuses expressions that cannot be computed from the row being written alone.
+func (c *compiler) triggerable(exprs ...string) error {
+	for _, e := range exprs {
+		if e == "" {
+			continue
+		}
+		if _, err := ddl.QualifyColumns(e, "NEW"); err != nil {
+			return c.refuse("trigger-expression", "call a function of the row's columns instead",
+				"the trigger that keeps both shapes equal computes from the row being written, and cannot use this: %v", err)
+		}
+	}
+	return nil
+}
+
 // pathFor gives the search_path that an expression needs inside a function; "" when it names nothing but
 // columns, constants and PostgreSQL's own types, which no search_path of a client can hide.
 func (c *compiler) pathFor(exprs ...string) string {

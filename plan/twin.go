@@ -103,7 +103,9 @@ func (c *compiler) alterType(op ddl.AlterColumnType, sql string) error {
 	if inverse == "" {
 		c.notice("read-only", "the new type of %s.%s can be read but not written until complete: give `-- replank: inverse EXPRESSION` to allow it", r.Name, qi(col.Name))
 	}
-	c.sync(t, inverse)
+	if err := c.sync(t, inverse); err != nil {
+		return err
+	}
 	c.hold(r.Name).columns[col.Name] = t.name
 	c.twins.types = append(c.twins.types, t)
 	c.twins.done[r.Name] = append(c.twins.done[r.Name], col.Name)
@@ -191,7 +193,7 @@ func (c *compiler) twinnable(r *ddl.Relation, col *ddl.RelColumn) error {
 }
 
 // sync adds the second column with the triggers that keep both equal from the first moment on.
-func (c *compiler) sync(t *twin, inverse string) {
+func (c *compiler) sync(t *twin, inverse string) error {
 	r, col := t.rel, t.col
 	def := ""
 	if col.Default != "" && !col.Volatile && col.Identity == 0 {
@@ -217,6 +219,9 @@ func (c *compiler) sync(t *twin, inverse string) {
 	if def != "" {
 		named = append(named, "NULL::"+col.Type, "NULL::"+t.typ)
 	}
+	if err := c.triggerable(named...); err != nil {
+		return err
+	}
 	t.sync = sync{table: r.Name, old: []syncColumn{old}, new: []syncColumn{neu}, path: c.pathFor(named...),
 		fixed: c.settingsMatter(r, []string{col.Type, t.typ}, t.using, inverse, def)}
 	coll := ""
@@ -236,6 +241,7 @@ func (c *compiler) sync(t *twin, inverse string) {
 	c.bothNames(t, &st)
 	c.step(st)
 	c.noticeShape(r, "gains column "+qi(t.name))
+	return nil
 }
 
 func (c *compiler) columnType(t *twin, name string) string {
@@ -332,7 +338,9 @@ func (c *compiler) renameColumn(op ddl.RenameColumn, sql string) error {
 	t := &twin{rel: r, col: col, name: op.To, typ: col.Type, coll: col.Collation, using: qi(op.From)}
 	c.temporary = true
 	defer func() { c.temporary = false }()
-	c.sync(t, qi(op.To))
+	if err := c.sync(t, qi(op.To)); err != nil {
+		return err
+	}
 	c.fillTwins(r, []*twin{t})
 	if err := c.twinIndexes(r, map[string]string{op.From: op.To}, nil); err != nil {
 		return err
