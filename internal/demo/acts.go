@@ -145,13 +145,14 @@ func (s *show) file(run *Side, f *fleet, file File, from time.Time) {
 	s.tell(Event{Kind: EventFile, File: &file})
 }
 
-// psqlPath finds psql beside the server's programs or in PATH; "" when there is none.
+// psqlPath finds psql beside the server's programs or in PATH; "" when there is none that runs.
 func psqlPath(bin string) string {
 	if p := filepath.Join(bin, "psql"); isFile(p) {
 		return p
 	}
 	p, err := exec.LookPath("psql")
-	if err != nil {
+	// Debian has a wrapper of that name also where no client is installed.
+	if err != nil || exec.Command(p, "--version").Run() != nil {
 		return ""
 	}
 	return p
