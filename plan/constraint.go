@@ -347,6 +347,10 @@ func (c *compiler) alterDomain(op ddl.AlterDomain, sql string) error {
 	t := c.resolve(op.Type)
 	k := op.Constraint
 	if op.Action == "add constraint" && !k.NotValid && k.Kind == ddl.Check {
+		// Also VALIDATE reads the tables that use the domain under SHARE, which keeps writers out.
+		if err := c.mayBlock(sql); err != nil {
+			return err
+		}
 		name := k.Name
 		if name == "" {
 			name = ddl.IndexName(op.Type.Name, nil, "check", func(string) bool { return false })

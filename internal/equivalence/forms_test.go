@@ -221,7 +221,7 @@ DROP TYPE {s}.{name:mood_old};`},
 	{group: "types", name: "rename type", sql: `ALTER TYPE {mood} RENAME TO {name:humour};`, afterToo: true},
 	{group: "types", name: "drop type", prep: `CREATE TYPE {s}.{name:en} AS ENUM ('x');`, sql: `DROP TYPE {s}.{name:en};`, noRevert: true},
 	{group: "types", name: "create domain", sql: `CREATE DOMAIN {s}.{name:dom} AS int DEFAULT 3 CHECK (VALUE > 0);`},
-	{group: "types", name: "domain add constraint", prep: `CREATE DOMAIN {s}.{name:dom} AS int; ALTER TABLE {t} ADD COLUMN dc {s}.{name:dom} DEFAULT 4;`, sql: `ALTER DOMAIN {s}.{name:dom} ADD CONSTRAINT {name:pos} CHECK (VALUE > 0);`, afterToo: true},
+	{group: "types", name: "domain add constraint", prep: `CREATE DOMAIN {s}.{name:dom} AS int; ALTER TABLE {t} ADD COLUMN dc {s}.{name:dom} DEFAULT 4;`, sql: `ALTER DOMAIN {s}.{name:dom} ADD CONSTRAINT {name:pos} CHECK (VALUE > 0);`, refused: "blocking"},
 	{group: "types", name: "domain set default", prep: `CREATE DOMAIN {s}.{name:dom} AS int;`, sql: `ALTER DOMAIN {s}.{name:dom} SET DEFAULT 9;`},
 	{group: "types", name: "create composite type", sql: `CREATE TYPE {s}.{name:comp} AS (x int, y text);`},
 
