@@ -105,8 +105,7 @@ func (c *compiler) addTakenApart(r *ddl.Relation, op ddl.AddColumn, volatile boo
 		add.SQL = append(add.SQL, g.create...)
 		add.Reverse = append(slices.Clone(g.drop), back...)
 		c.step(add)
-		c.fill(r, FillSpec{Kind: Twin, Table: r.Name.String(), Set: []ddl.Assignment{{Column: col.Name, Expr: def}},
-			Guard: qi(col.Name) + " IS NULL", Flag: FillFlag})
+		c.fillNulls(r, col.Name, def)
 		c.step(Step{Phase: Verify, Kind: Transaction, Title: "remove the fill trigger of " + r.Name.String(), SQL: g.drop, Reverse: g.create})
 	} else {
 		add.Reverse = back
@@ -181,9 +180,7 @@ func (c *compiler) addFilled(r *ddl.Relation, op ddl.AddColumn, fill string) err
 		SQL:     append([]string{fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", r.Name, columnSQL(col, "", false))}, g.create...),
 		Reverse: append(slices.Clone(g.drop), fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(col.Name)))}
 	c.step(add)
-	if err := c.fillNulls(r, col.Name, fill); err != nil {
-		return err
-	}
+	c.fillNulls(r, col.Name, fill)
 	c.proveNotNull(r, col.Name, col.NotNullName, nil)
 	c.later(Step{Kind: Transaction, Title: "stop filling " + qi(col.Name), SQL: g.drop})
 	for _, k := range col.Constraints {
@@ -221,10 +218,9 @@ func (c *compiler) updateTriggers(r *ddl.Relation) []string {
 	return out
 }
 
-func (c *compiler) fillNulls(r *ddl.Relation, col, expr string) error {
+func (c *compiler) fillNulls(r *ddl.Relation, col, expr string) {
 	c.fill(r, FillSpec{Kind: Twin, Table: r.Name.String(), Set: []ddl.Assignment{{Column: col, Expr: expr}},
 		Guard: qi(col) + " IS NULL", Flag: FillFlag})
-	return nil
 }
 
 // proveNotNull makes a column NOT NULL without a scan under a strong lock: a CHECK that is validated beside
@@ -283,9 +279,7 @@ func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
 		g := c.guardNulls(r, op.Column, fill, true)
 		c.step(Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("fill NULLs of old writers in %s of %s", qi(op.Column), r.Name),
 			SQL: g.create, Reverse: g.drop, Temporary: true})
-		if err := c.fillNulls(r, op.Column, fill); err != nil {
-			return err
-		}
+		c.fillNulls(r, op.Column, fill)
 		c.proveNotNull(r, op.Column, "", nil)
 		// Old code may go on writing NULL: a BEFORE trigger runs before NOT NULL is checked.
 		c.later(Step{Kind: Transaction, Title: "stop filling " + qi(op.Column), SQL: g.drop})

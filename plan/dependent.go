@@ -23,10 +23,10 @@ func (c *compiler) swapDependents(s *swap, tables []*ddl.Relation, byTable map[d
 			swapStatistics(s, m, cols)
 		}
 		for _, d := range r.Dependents {
-			if _, ok := cols[d.Column]; !ok && d.Column != "" || d.Kind != "view" && d.Kind != "materialized view" {
+			if _, ok := cols[d.Column]; !ok || d.Kind != "view" && d.Kind != "materialized view" {
 				continue
 			}
-			if v := c.now.Relation(d.Name); v != nil && !slices.Contains(views, v) && c.reachesColumn(r, d, cols) {
+			if v := c.now.Relation(d.Name); v != nil && !slices.Contains(views, v) {
 				views = append(views, v)
 			}
 		}
@@ -38,12 +38,6 @@ func (c *compiler) swapDependents(s *swap, tables []*ddl.Relation, byTable map[d
 	s.detach = append(drops, s.detach...)
 	s.attach = append(s.attach, creates...)
 	return nil
-}
-
-// reachesColumn reports whether a dependent has to go: it stands on one of the columns, or on a view that does.
-func (c *compiler) reachesColumn(_ *ddl.Relation, d ddl.Dependent, cols map[string]string) bool {
-	_, ok := cols[d.Column]
-	return ok
 }
 
 func (c *compiler) swapTriggers(s *swap, t *twin) {

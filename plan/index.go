@@ -89,21 +89,23 @@ func (c *compiler) partitionedIndex(r *ddl.Relation, op ddl.CreateIndex) error {
 	return nil
 }
 
-// buildIndex is one CREATE INDEX CONCURRENTLY with its debris removal. The probe and the clean-up know the
+// buildIndex builds an index beside the application, with debris removal. The probe and the clean-up know the
 // index by schema, name and table, so that they never take somebody else's for ours.
 func (c *compiler) buildIndex(r *ddl.Relation, op ddl.CreateIndex) {
 	op.Concurrently, op.IfNotExists, op.Table = true, false, r.Name
 	full := ddl.Name{Schema: r.Name.Schema, Name: op.Name}
+	c.concurrently(r, full, fmt.Sprintf("build index %s on %s", full, r.Name), indexSQL(op))
+}
+
+// concurrently is the step of one CREATE INDEX CONCURRENTLY.
+func (c *compiler) concurrently(r *ddl.Relation, index ddl.Name, title, sql string) {
 	rows, bytes := c.size(r)
-	c.step(Step{Phase: Verify, Kind: Concurrently, Title: fmt.Sprintf("build index %s on %s", full, r.Name),
-		SQL:       []string{indexSQL(op)},
-		Rows:      rows,
-		Bytes:     bytes,
-		Probe:     indexProbe(full, r.Name, true),
-		CleanupIf: indexProbe(full, r.Name, false),
-		Cleanup:   []string{"DROP INDEX CONCURRENTLY IF EXISTS " + full.String()},
-		Reverse:   []string{"DROP INDEX CONCURRENTLY IF EXISTS " + full.String()}, ReverseConcurrently: true,
-	})
+	drop := []string{"DROP INDEX CONCURRENTLY IF EXISTS " + index.String()}
+	c.step(Step{Phase: Verify, Kind: Concurrently, Title: title, SQL: []string{sql}, Rows: rows, Bytes: bytes,
+		Probe:     indexProbe(index, r.Name, true),
+		CleanupIf: indexProbe(index, r.Name, false),
+		Cleanup:   drop,
+		Reverse:   drop, ReverseConcurrently: true})
 }
 
 // indexProbe asks whether the index stands on the table, valid or not.

@@ -174,12 +174,7 @@ func (c *compiler) expandSplit(sp *split) error {
 	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Flag: FillFlag, Set: sp.set}
 	var guards []string
 	for i, n := range y.new {
-		typ := sp.news[i].Type.SQL
-		if n.plainEq {
-			guards = append(guards, fmt.Sprintf("%s IS DISTINCT FROM (%s)::%s", qi(n.name), n.from, typ))
-		} else {
-			guards = append(guards, fmt.Sprintf("ROW(%s)::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW((%s)::%s)::pg_catalog.record", qi(n.name), n.from, typ))
-		}
+		guards = append(guards, n.unfilled(sp.news[i].Type.SQL))
 	}
 	spec.Guard = strings.Join(guards, " OR ")
 	c.fill(r, spec)

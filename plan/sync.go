@@ -41,6 +41,15 @@ type syncColumn struct {
 	plainEq bool
 }
 
+// unfilled is true for a row whose column, of type typ, is not yet what the other side says, compared byte by byte
+// (RULES 2).
+func (c syncColumn) unfilled(typ string) string {
+	if c.plainEq {
+		return fmt.Sprintf("%s IS DISTINCT FROM (%s)::%s", qi(c.name), c.from, typ)
+	}
+	return fmt.Sprintf("ROW(%s)::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW((%s)::%s)::pg_catalog.record", qi(c.name), c.from, typ)
+}
+
 func (s sync) id() string {
 	var b strings.Builder
 	b.WriteString(s.table.String())

@@ -225,7 +225,9 @@ func (c *compiler) attachPartition(op ddl.AttachPartition, sql string) error {
 		prove(def, "NOT ("+expr+")")
 	}
 	for _, i := range r.Indexes {
-		c.partitionIndex(p, i)
+		if err := c.partitionIndex(p, i); err != nil {
+			return err
+		}
 	}
 	for _, k := range r.Constraints {
 		if k.Kind != ddl.ForeignKey || slices.ContainsFunc(p.Constraints, func(x *ddl.TableConstraint) bool {
@@ -277,26 +279,24 @@ func (c *compiler) shed(r, p *ddl.Relation) []string {
 }
 
 // partitionIndex builds the partition's part of a parent's index, so that ATTACH adopts it and builds nothing.
-func (c *compiler) partitionIndex(p *ddl.Relation, i *ddl.Index) {
+func (c *compiler) partitionIndex(p *ddl.Relation, i *ddl.Index) error {
 	for _, have := range p.Indexes {
 		if strings.Join(have.Keys, ",") == strings.Join(i.Keys, ",") && have.Unique == i.Unique && have.Method == i.Method && have.Predicate == i.Predicate {
-			return
+			return nil
 		}
 	}
 	if i.Constraint != "" {
-		return // ATTACH builds it; the step's scans show in the plan
+		return nil // ATTACH builds it; the step's scans show in the plan
 	}
 	name := ddl.IndexName(p.Name.Name, i.Keys, "idx", c.taken(p.Name.Schema))
 	table := p.Name
 	sql, err := ddl.RenameIndexDef(i.Definition, name, &table, nil, true)
 	if err != nil {
-		return
+		return fmt.Errorf("index %s: %w", i.Name, err)
 	}
 	full := ddl.Name{Schema: p.Name.Schema, Name: name}
-	drop := "DROP INDEX CONCURRENTLY IF EXISTS " + full.String()
-	c.step(Step{Phase: Verify, Kind: Concurrently, Title: fmt.Sprintf("build index %s on %s", full, p.Name), SQL: []string{sql},
-		Probe: indexProbe(full, p.Name, true), CleanupIf: indexProbe(full, p.Name, false), Cleanup: []string{drop},
-		Reverse: []string{drop}, ReverseConcurrently: true})
+	c.concurrently(p, full, fmt.Sprintf("build index %s on %s", full, p.Name), sql)
+	return nil
 }
 
 // boundCheck writes a partition bound as a condition from which PostgreSQL can derive it.

@@ -290,10 +290,7 @@ func triggerState(table ddl.Name, t *ddl.Trigger) []string {
 
 // guard is true for rows whose twin is not yet what the old shape says, compared byte by byte (RULES 2).
 func (t *twin) guard() string {
-	if t.sync.new[0].plainEq {
-		return fmt.Sprintf("%s IS DISTINCT FROM (%s)::%s", qi(t.name), t.using, t.typ)
-	}
-	return fmt.Sprintf("ROW(%s)::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW((%s)::%s)::pg_catalog.record", qi(t.name), t.using, t.typ)
+	return t.sync.new[0].unfilled(t.typ)
 }
 
 // fillTwins fills all twins of a table in one pass.
@@ -413,12 +410,7 @@ func (c *compiler) buildTwinIndex(m *ddl.Relation, i *ddl.Index, full ddl.Name, 
 	if err != nil {
 		return err
 	}
-	rows, bytes := c.size(m)
-	drop := "DROP INDEX CONCURRENTLY IF EXISTS " + full.String()
-	c.step(Step{Phase: Verify, Kind: Concurrently, Title: fmt.Sprintf("build the twin of index %s", i.Name), SQL: []string{sql},
-		Rows: rows, Bytes: bytes,
-		Probe: indexProbe(full, m.Name, true), CleanupIf: indexProbe(full, m.Name, false), Cleanup: []string{drop},
-		Reverse: []string{drop}, ReverseConcurrently: true})
+	c.concurrently(m, full, fmt.Sprintf("build the twin of index %s", i.Name), sql)
 	return nil
 }
 
