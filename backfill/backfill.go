@@ -320,6 +320,10 @@ func (f *fill) prove(ctx context.Context, rc *Receipt) error {
 	var failing atomic.Int64
 	tx := f.tx()
 	tx.ReadOnly, tx.ReplicaRole = true, false
+	signals := f.cfg.Signals
+	if signals == nil {
+		signals = walk.ReadHealth()
+	}
 	stats, err := walk.Run(ctx, walk.Config{
 		Journal: f.cfg.Journal, Table: f.cfg.Spec.Table, Tx: tx,
 		Visit: func(ctx context.Context, tx pgx.Tx, a walk.Attempt) (v walk.Visited, err error) {
@@ -330,7 +334,7 @@ func (f *fill) prove(ctx context.Context, rc *Receipt) error {
 			failing.Add(1) // a guard that fails on a row says that the row is not as it must be
 			return nil
 		},
-		Workers: f.cfg.Workers, Target: f.cfg.Target, Signals: f.cfg.Signals,
+		Workers: f.cfg.Workers, Target: f.cfg.Target, Signals: signals,
 		OnProgress: f.onProgress("proof"), Logger: f.cfg.Logger,
 	})
 	rc.addIdle(stats.Idle)

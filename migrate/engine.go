@@ -38,6 +38,9 @@ type Config struct {
 	// VersionSchema makes each migration's new shape visible in a schema of views that bears the migration's
 	// name. Default: false.
 	VersionSchema bool
+	// DiskFree are the bytes free on the server's disk. Default: looked up where the server runs on this machine and
+	// the role may see its data directory; not known elsewhere.
+	DiskFree int64
 	// BigRows and BigBytes are where a table is big (RULES 29). Default: 10,000 rows and 16 MB.
 	BigRows, BigBytes int64
 	// Wait waits for another executor to finish. Default: false, say who it is.

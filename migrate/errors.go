@@ -118,6 +118,7 @@ const (
 	Privileges   Code = "privileges"    // the role may not do what is needed
 	Foreign      Code = "foreign"       // the journal belongs to another database
 	Replication  Code = "replication"   // subscribers do not have the new objects
+	Room         Code = "room"          // disk or replication slots may not take what is written
 	Drift        Code = "drift"         // what the plan touches is not as it was
 	Blocked      Code = "blocked"       // an earlier file still holds the object
 	Dependents   Code = "dependents"    // later files stand on the one to be reverted

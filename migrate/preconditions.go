@@ -39,6 +39,11 @@ func (e *Engine) preconditions(ctx context.Context, p *Preview) error {
 	if p.Privileges, err = e.missing(ctx, wishes, quiet, fills); err != nil {
 		return err
 	}
+	if !slices.Contains(e.cfg.Accept, acceptRoom) {
+		if p.Room, err = e.room(ctx, p); err != nil {
+			return err
+		}
+	}
 	if slices.Contains(e.cfg.Accept, acceptSubscribers) {
 		return nil
 	}

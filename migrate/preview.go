@@ -22,6 +22,8 @@ type Preview struct {
 	Consents []Consent `json:"consents,omitempty"`
 	// Privileges are those that the role lacks.
 	Privileges []string `json:"privileges,omitempty"`
+	// Room says why disk or replication slots may not take what is going to be written.
+	Room []string `json:"room,omitempty"`
 	// Subscribers are the publications that make subscribers see what is going to be changed (RULES 19).
 	Subscribers []string `json:"subscribers,omitempty"`
 }
@@ -106,6 +108,10 @@ func (p *Preview) Err() error {
 	if len(p.Privileges) > 0 {
 		errs = append(errs, &RefusedError{Code: Privileges, Items: p.Privileges,
 			Reason: "privileges are missing", Advice: "replank grants prints the SQL that gives them"})
+	}
+	if len(p.Room) > 0 {
+		errs = append(errs, &RefusedError{Code: Room, Items: p.Room, Reason: "there may not be room for what is written",
+			Advice: "make room (drop or read the slot, enlarge the disk), or --accept " + acceptRoom})
 	}
 	if len(p.Subscribers) > 0 {
 		errs = append(errs, &RefusedError{Code: Replication, Items: p.Subscribers,

@@ -57,6 +57,7 @@ type planJSON struct {
 	Gone        []string          `json:"gone,omitempty"`
 	Consents    []migrate.Consent `json:"consents,omitempty"`
 	Privileges  []string          `json:"privileges,omitempty"`
+	Room        []string          `json:"room,omitempty"`
 	Subscribers []string          `json:"subscribers,omitempty"`
 	ExitCode    int               `json:"exit_code"`
 	Errors      []trouble         `json:"errors,omitempty"`
@@ -125,7 +126,7 @@ func (a *app) told(err error) {
 
 func (a *app) planJSON(p *migrate.Preview, sv pg.Server, full bool) planJSON {
 	doc := planJSON{Database: sv.Database, Server: sv.Version, Gone: p.Gone, Consents: p.Consents, Privileges: p.Privileges,
-		Subscribers: p.Subscribers, Files: make([]fileJSON, 0, len(p.Files))}
+		Room: p.Room, Subscribers: p.Subscribers, Files: make([]fileJSON, 0, len(p.Files))}
 	for i, c := range doc.Consents {
 		doc.Consents[i].Reason = redactProse(c.Reason)
 	}

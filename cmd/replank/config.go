@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ type settings struct {
 	LockWait       time.Duration
 	Workers        int
 	BigRows        int64
+	DiskFree       byteSize
 	VersionSchema  bool
 	Wait           bool
 	Requester      string
@@ -79,6 +81,9 @@ var options = []option{
 	{"big-rows", planning, func(fs *pflag.FlagSet, s *settings) {
 		fs.Int64Var(&s.BigRows, "big-rows", 10_000, "tables with fewer rows (and less than 16 MB) are changed by the plain statement; -1: none")
 	}},
+	{"disk-free", planning, func(fs *pflag.FlagSet, s *settings) {
+		fs.Var(&s.DiskFree, "disk-free", "free space on the server's disk (200GB), where it cannot be seen from here: managed services")
+	}},
 	{"cancel-blockers", executing, func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.CancelBlockers, "cancel-blockers", false, "cancel running queries of others that stand in the way")
 	}},
@@ -113,6 +118,37 @@ var options = []option{
 		fs.BoolVarP(&s.Quiet, "quiet", "q", false, "print results and errors only")
 	}},
 }
+
+// byteSize is a number of bytes as PostgreSQL writes them: 500MB, 200GB, 1.5TB.
+type byteSize int64
+
+var byteUnits = []struct {
+	name  string
+	bytes float64
+}{{"kB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1 << 30}, {"TB", 1 << 40}, {"B", 1}}
+
+func (b *byteSize) Set(text string) error {
+	for _, u := range byteUnits {
+		if number, ok := strings.CutSuffix(text, u.name); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+			if err != nil || n < 0 || n*u.bytes >= 1<<63 {
+				break
+			}
+			*b = byteSize(n * u.bytes)
+			return nil
+		}
+	}
+	return errors.New("want a number with a unit: B, kB, MB, GB or TB")
+}
+
+func (b *byteSize) String() string {
+	if b == nil || *b == 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64(*b), 10) + "B"
+}
+
+func (*byteSize) Type() string { return "size" }
 
 // addFlags gives a command the flags of the given scopes.
 func (s *settings) addFlags(fs *pflag.FlagSet, scopes ...scope) {

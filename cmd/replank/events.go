@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -51,7 +52,7 @@ type lineEvents struct {
 	mu   sync.Mutex
 	run  string
 	last time.Time   // of the last line of progress
-	idle string      // reason told last
+	idle string      // signal told last
 	slow *time.Timer // announces the step under way
 }
 
@@ -71,10 +72,11 @@ func (v *lineEvents) event(e migrate.Event) {
 			}
 		})
 	case migrate.EventProgress:
-		if time.Since(v.last) < progressLineEvery && (e.Idle == v.idle || time.Since(v.last) < progressJSONEvery) {
+		reason, _, _ := strings.Cut(e.Idle, ":") // the numbers after it change all the time
+		if time.Since(v.last) < progressLineEvery && (reason == v.idle || time.Since(v.last) < progressJSONEvery) {
 			return
 		}
-		v.last, v.idle = time.Now(), e.Idle
+		v.last, v.idle = time.Now(), reason
 		v.p.line("  …     %s", progressText(e))
 	default:
 		v.settle()

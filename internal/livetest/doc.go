@@ -17,7 +17,7 @@
 //	10 livetest.TestSwappedColumnNeedsConsent
 //	11 equivalence.TestForms
 //	12 livetest.TestLiveWrites equivalence.TestForms
-//	13 MISSING
+//	13 livetest.TestRowSecurityThroughAVersionSchema
 //	14 pg.TestWorkOverTheBudget livetest.TestLockTimeoutIsInForceOnEachTry
 //	15 pg.TestAutovacuumGivesWay
 //	16 journal.TestZombie migrate.TestKilledAtAnyTime
@@ -29,7 +29,7 @@
 //	22 migrate.TestPlanWritesNothingAndWorksOnAReplica
 //	23 migrate.TestDriftStopsComplete
 //	24 migrate.TestForeignJournal journal.TestForeignJournal
-//	25 MISSING
+//	25 livetest.TestDoctorShowsTheColumnBudget
 //	26 migrate.TestBlockedFilesWaitAndOthersGoOn
 //	27 migrate.TestFailingStepTakesTheFileBack
 //	28 ddl.TestClientErrors

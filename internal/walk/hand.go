@@ -29,9 +29,8 @@ type hand struct {
 	*walker
 	session *pg.Session
 	size    int64
-	perUnit float64       // seconds for one row or position, smoothed
-	worked  time.Duration // for the last range
-	after   Slice         // what the last range would have made of its slice
+	perUnit float64 // seconds for one row or position, smoothed
+	after   Slice   // what the last range would have made of its slice
 }
 
 func (h *hand) close() {
@@ -83,7 +82,7 @@ func (h *hand) walk(ctx context.Context, s *queued) error {
 	}
 	skip, refused := false, 0
 	for !s.Done {
-		if err := h.pace.wait(ctx, h.worked); err != nil {
+		if err := h.pace.turn(ctx); err != nil {
 			return err
 		}
 		st := step{size: min(h.size, h.mostInRange(s.Slice)), skip: skip, lock: h.cfg.LockTimeout}
@@ -98,7 +97,11 @@ func (h *hand) walk(ctx context.Context, s *queued) error {
 		if s.Late {
 			h.beCareful(&st, s.refused)
 		}
+		began := time.Now()
 		r, err := h.commit(ctx, s, st)
+		if err := h.pace.rest(ctx, time.Since(began)); err != nil {
+			return err
+		}
 		switch {
 		case err == nil:
 			skip, refused = false, 0
@@ -207,7 +210,6 @@ func (h *hand) commit(ctx context.Context, s *queued, st step) (r Range, err err
 			return r, err
 		}
 	}
-	began := time.Now()
 	opts := h.cfg.Tx
 	timeout := max(slowest, 20*h.cfg.Target, 2*st.lock)
 	if st.size <= 1 {
@@ -257,7 +259,6 @@ func (h *hand) commit(ctx context.Context, s *queued, st step) (r Range, err err
 	}
 	s.Slice, s.tally = h.after, seen
 	h.queue.add(late)
-	h.worked = time.Since(began)
 	h.learn(r.Size, visit, st)
 	h.progress.committed(s.Slice, v.Rows, late)
 	return r, nil

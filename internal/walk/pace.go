@@ -15,6 +15,8 @@ import (
 type Verdict struct {
 	Level Level
 	Why   string // for people, with the numbers
+	// Hands is how many workers may work at the same time. 0 = as many as there are.
+	Hands int
 }
 
 // Level is how much of the system we may use.
@@ -36,16 +38,21 @@ type Signal interface {
 
 const (
 	leastShare  = 0.15             // of the time, however many signals say Slow
+	politeShare = 0.65             // of the time, while workers take turns
 	longestRest = 2 * time.Second  // between two ranges, when slow
 	patience    = 10 * time.Second // for one look at all signals
 )
 
 // pace makes workers wait. Share is the part of the time they may work: cut by a factor while a signal says Slow,
-// growing back step by step.
+// growing back step by step. Hands is how many of them may work at the same time.
 type pace struct {
 	mu      sync.Mutex
 	share   float64
-	stop    string // name of the signal that stops us; "" = none
+	hands   int           // 0 = any number
+	working int           // how many have a turn now
+	freed   chan struct{} // closed when a turn ends
+	by      string        // name of the signal behind the last verdict; "" = all is well
+	stop    string        // name of the signal that stops us; "" = none
 	why     string
 	slow    string // name of the signal that slowed us last
 	idle    map[string]time.Duration
@@ -54,30 +61,35 @@ type pace struct {
 }
 
 func newPace() *pace {
-	return &pace{share: 1, idle: map[string]time.Duration{}, changed: make(chan struct{}), stop: "start", why: "first look at the signals"}
+	return &pace{share: 1, idle: map[string]time.Duration{}, changed: make(chan struct{}), freed: make(chan struct{}), stop: "start", why: "first look at the signals"}
 }
 
 // look checks every signal once and publishes the verdict.
 func (p *pace) look(ctx context.Context, q pg.Querier, signals []Signal) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	worst, by := Verdict{}, ""
+	var worst Verdict
+	by, hands := "", 0
 	for _, s := range signals {
 		v, err := s.Check(ctx, q)
 		if err != nil {
-			v = Verdict{Stop, "cannot be read: " + err.Error()}
+			v = Verdict{Level: Stop, Why: "cannot be read: " + err.Error()}
 		}
-		if v.Level > worst.Level {
+		if v.Hands > 0 && (hands == 0 || v.Hands < hands) {
+			hands = v.Hands
+		}
+		if v.Level > worst.Level || v.Hands > 0 && by == "" {
 			worst, by = v, s.Name()
 		}
 	}
+	worst.Hands = hands
 	p.publish(worst, by)
 }
 
 func (p *pace) publish(v Verdict, by string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stop, p.why = "", v.Why
+	p.stop, p.why, p.by, p.hands = "", v.Why, by, v.Hands
 	switch v.Level {
 	case Go:
 		p.share = min(1, p.share+0.15)
@@ -109,7 +121,7 @@ func (p *pace) sample(ctx context.Context, db *pg.DB, signals []Signal, every ti
 			var err error
 			if s, err = db.Session(ctx); err != nil {
 				log.Warn("no connection to read the health signals", "error", err)
-				p.publish(Verdict{Stop, "cannot be read: " + err.Error()}, "connection")
+				p.publish(Verdict{Level: Stop, Why: "cannot be read: " + err.Error()}, "connection")
 			}
 		}
 		if s != nil {
@@ -123,30 +135,52 @@ func (p *pace) sample(ctx context.Context, db *pg.DB, signals []Signal, every ti
 	}
 }
 
-// wait returns when the next range may begin; worked is how long the last one took.
-func (p *pace) wait(ctx context.Context, worked time.Duration) error {
+// turn returns when the next range may begin. rest must follow it.
+func (p *pace) turn(ctx context.Context) error {
 	for {
 		p.mu.Lock()
-		stop, share, slow, changed := p.stop, p.share, p.slow, p.changed
-		p.mu.Unlock()
-		if stop == "" {
-			if share >= 1 || worked == 0 {
+		reason, changed, freed := p.stop, p.changed, p.freed
+		if reason == "" {
+			if p.hands == 0 || p.working < p.hands {
+				p.working++
+				p.mu.Unlock()
 				return ctx.Err()
 			}
-			rest := min(time.Duration(float64(worked)*(1/share-1)), longestRest)
-			return p.pause(ctx, slow, rest)
+			reason = p.by
 		}
+		p.mu.Unlock()
 		began := time.Now()
 		select {
 		case <-ctx.Done():
 		case <-changed:
+		case <-freed:
 		}
-		p.charge(stop, time.Since(began))
+		p.charge(reason, time.Since(began))
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		worked = 0
 	}
+}
+
+// rest ends a turn, after as much idleness as the share asks for beside the time worked. No other worker has the turn
+// meanwhile: it would use the time that is to be left to others.
+func (p *pace) rest(ctx context.Context, worked time.Duration) error {
+	p.mu.Lock()
+	share, reason := p.share, p.slow
+	if p.hands > 0 && share > politeShare {
+		share, reason = politeShare, p.by
+	}
+	p.mu.Unlock()
+	var err error
+	if share < 1 && worked > 0 {
+		err = p.pause(ctx, reason, min(time.Duration(float64(worked)*(1/share-1)), longestRest))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.working--
+	close(p.freed)
+	p.freed = make(chan struct{})
+	return err
 }
 
 // pause sleeps in the name of a reason.
@@ -176,6 +210,9 @@ func (p *pace) charge(reason string, d time.Duration) {
 func (p *pace) factor() float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.hands > 0 {
+		return 0.25
+	}
 	return max(p.share, 0.25)
 }
 
@@ -187,6 +224,8 @@ func (p *pace) report() (reason string, idle map[string]time.Duration) {
 		reason = p.stop + ": " + p.why
 	case p.share < 1:
 		reason = fmt.Sprintf("%s: %s (at %.0f%%)", p.slow, p.why, 100*p.share)
+	case p.hands > 0:
+		reason = fmt.Sprintf("%s: %s (workers take turns: %d at a time)", p.by, p.why, p.hands)
 	case p.pausing != "":
 		reason = p.pausing
 	}

@@ -42,6 +42,9 @@ func Health(table string) []Signal {
 	}
 }
 
+// ReadHealth is what matters to a walk that only reads.
+func ReadHealth() []Signal { return []Signal{&sessionSignal{}} }
+
 var errPrivilege = errors.New("the role may not see other sessions; GRANT pg_monitor TO it")
 
 // replicaSignal: standbys and logical consumers fall behind.
@@ -126,7 +129,7 @@ func (s *archiveSignal) Check(ctx context.Context, q pg.Querier) (v Verdict, err
 		return v, err
 	}
 	if failing {
-		return Verdict{Stop, "archiving of " + file + " fails"}, nil
+		return Verdict{Level: Stop, Why: "archiving of " + file + " fails"}, nil
 	}
 	if !mayList {
 		return v, nil // the queue is for pg_monitor to see; that archiving works we have just seen
@@ -146,10 +149,11 @@ func (s *archiveSignal) Check(ctx context.Context, q pg.Querier) (v Verdict, err
 	return v, nil
 }
 
-// sessionSignal: others wait for our locks, or the machine has more work than cores.
+// sessionSignal: others wait for our locks, or the machine has more work than cores. While others are at work at all,
+// half of the cores are theirs: a statement of a millisecond that finds every core busy waits for several.
 type sessionSignal struct {
-	cores  int
-	active float64 // smoothed
+	cores          int
+	active, recent float64 // smoothed
 }
 
 func (*sessionSignal) Name() string { return "sessions" }
@@ -163,15 +167,20 @@ func (s *sessionSignal) Check(ctx context.Context, q pg.Querier) (v Verdict, err
 		return v, err
 	}
 	s.active += 0.4 * (float64(seen.active) - s.active)
+	s.recent += 0.4 * (float64(seen.recent) - s.recent)
+	if s.recent > 0.5 {
+		v.Hands = max(1, s.cores/2)
+	}
 	switch {
 	case seen.waiting > 0:
-		return Verdict{Slow, fmt.Sprintf("%d sessions wait for locks of ours", seen.waiting)}, nil
+		v.Level, v.Why = Slow, fmt.Sprintf("%d sessions wait for locks of ours", seen.waiting)
+		return v, nil
 	case s.active > 8*float64(s.cores):
 		v.Level = Stop
 	case s.active > 0.75*float64(s.cores):
 		v.Level = Slow
 	}
-	v.Why = fmt.Sprintf("%.1f active sessions of others on %d cores", s.active, s.cores)
+	v.Why = fmt.Sprintf("%.0f sessions of others at work, %.1f at the same time, on %d cores", s.recent, s.active, s.cores)
 	return v, nil
 }
 
@@ -192,6 +201,7 @@ func coresOf(ctx context.Context, q pg.Querier) int {
 
 type sessionsSeen struct {
 	active, waiting int64
+	recent          int64 // did something within the last second
 	oldest          time.Duration
 	oldestPID       int32
 }
@@ -199,7 +209,7 @@ type sessionsSeen struct {
 func lookAtSessions(ctx context.Context, q pg.Querier) (s sessionsSeen, err error) {
 	var hidden int64
 	var oldest float64
-	if err := q.QueryRow(ctx, sessionsSQL).Scan(&s.active, &s.waiting, &hidden, &oldest, &s.oldestPID); err != nil {
+	if err := q.QueryRow(ctx, sessionsSQL).Scan(&s.active, &s.recent, &s.waiting, &hidden, &oldest, &s.oldestPID); err != nil {
 		return s, err
 	}
 	if hidden > 0 {
@@ -228,7 +238,7 @@ func (s *snapshotSignal) Check(ctx context.Context, q pg.Querier) (v Verdict, er
 		return v, err
 	}
 	if dead > live/5+100_000 {
-		v = Verdict{Slow, fmt.Sprintf("pid %d keeps %d dead rows from being removed, for %s", seen.oldestPID, dead, seen.oldest.Round(time.Second))}
+		v = Verdict{Level: Slow, Why: fmt.Sprintf("pid %d keeps %d dead rows from being removed, for %s", seen.oldestPID, dead, seen.oldest.Round(time.Second))}
 	}
 	return v, nil
 }
@@ -244,7 +254,7 @@ func (s *deadSignal) Check(ctx context.Context, q pg.Querier) (v Verdict, err er
 		return v, err
 	}
 	if dead > live*3/2+1_000_000 {
-		v = Verdict{Slow, fmt.Sprintf("%d dead rows beside %d live ones: vacuum does not keep up", dead, live)}
+		v = Verdict{Level: Slow, Why: fmt.Sprintf("%d dead rows beside %d live ones: vacuum does not keep up", dead, live)}
 	}
 	return v, nil
 }

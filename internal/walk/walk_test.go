@@ -148,6 +148,12 @@ func TestSignals(t *testing.T) {
 		if v := check(t, s, dsn); v.Level != Go {
 			t.Errorf("idle: %+v", v)
 		}
+		other := pgtest.Connect(t, dsn)
+		for check(t, s, dsn).Hands != 50 { // half of the cores, once others do something
+			if _, err := other.Exec(t.Context(), "SELECT 1"); err != nil {
+				t.Fatal(err)
+			}
+		}
 		ours := pgtest.Connect(t, pgtest.Param(dsn, "application_name", "replank"))
 		tx, err := ours.Begin(t.Context())
 		if err != nil {
@@ -230,19 +236,19 @@ func TestReplicaLag(t *testing.T) {
 // TestPace: what is bad slows and stops, what is good lets go, and idle time has a name.
 func TestPace(t *testing.T) {
 	p := newPace()
-	p.publish(Verdict{Slow, "much to do"}, "sessions")
-	p.publish(Verdict{Slow, "much to do"}, "sessions")
+	p.publish(Verdict{Level: Slow, Why: "much to do"}, "sessions")
+	p.publish(Verdict{Level: Slow, Why: "much to do"}, "sessions")
 	if p.share > 0.5 || p.factor() >= 1 {
 		t.Errorf("after two bad looks the share is %v", p.share)
 	}
-	if err := p.wait(t.Context(), time.Millisecond); err != nil {
+	if err := errors.Join(p.turn(t.Context()), p.rest(t.Context(), time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
-	p.publish(Verdict{Stop, "far behind"}, "replica lag")
+	p.publish(Verdict{Level: Stop, Why: "far behind"}, "replica lag")
 	done := make(chan error)
-	go func() { done <- p.wait(t.Context(), time.Millisecond) }()
+	go func() { done <- p.turn(t.Context()) }()
 	for {
-		p.publish(Verdict{Stop, "far behind"}, "replica lag")
+		p.publish(Verdict{Level: Stop, Why: "far behind"}, "replica lag")
 		if _, idle := p.report(); idle["replica lag"] > 0 {
 			break // it waits, and the time is accounted for
 		}
@@ -261,6 +267,43 @@ func TestPace(t *testing.T) {
 	reason, idle := p.report()
 	if p.share != 1 || reason != "" || idle["sessions"] == 0 {
 		t.Errorf("share %v, reason %q, idle %v", p.share, reason, idle)
+	}
+}
+
+// TestTurns: while others are at work, workers take turns, and the time in which one waits for another has a name.
+func TestTurns(t *testing.T) {
+	p := newPace()
+	p.publish(Verdict{Why: "others are at work", Hands: 1}, "sessions")
+	if err := p.turn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second := make(chan error)
+	go func() { second <- p.turn(t.Context()) }()
+	for {
+		p.publish(Verdict{Why: "others are at work", Hands: 1}, "sessions")
+		if _, idle := p.report(); idle["sessions"] > 0 {
+			break
+		}
+	}
+	select {
+	case <-second:
+		t.Fatal("two workers at the same time")
+	default:
+	}
+	if err := errors.Join(p.rest(t.Context(), 0), <-second); err != nil {
+		t.Fatal(err)
+	}
+	if reason, _ := p.report(); reason != "sessions: others are at work (workers take turns: 1 at a time)" {
+		t.Errorf("reason %q", reason)
+	}
+	if err := p.rest(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	p.publish(Verdict{}, "")
+	for range 2 {
+		if err := p.turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
