@@ -12,6 +12,8 @@ type Schema struct {
 	// TimeZone is the session's TimeZone: ALTER TYPE timestamp ↔ timestamptz rewrites unless it is UTC.
 	TimeZone string `json:"time_zone"`
 	User     string `json:"user"`
+	// Superuser says that User is one.
+	Superuser bool `json:"superuser"`
 	// PathSetting is the search_path setting with "$user" resolved; unlike SearchPath it keeps schemas that
 	// do not exist (yet).
 	PathSetting []string `json:"path_setting"`

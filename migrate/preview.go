@@ -236,7 +236,7 @@ func (e *Engine) compileFile(schema *ddl.Schema, m history.Migration) (*plan.Pla
 	if err != nil {
 		return nil, nil, err
 	}
-	opt := plan.Options{Name: m.Name, Checksum: m.Checksum, FireTriggers: slices.Contains(e.cfg.Accept, "triggers"), BigRows: e.cfg.BigRows, BigBytes: e.cfg.BigBytes}
+	opt := plan.Options{Name: m.Name, Checksum: m.Checksum, Owner: e.cfg.Owner, FireTriggers: slices.Contains(e.cfg.Accept, "triggers"), BigRows: e.cfg.BigRows, BigBytes: e.cfg.BigBytes}
 	if e.cfg.VersionSchema {
 		opt.VersionSchema = m.Name
 	}

@@ -20,6 +20,8 @@ type Options struct {
 	// FireTriggers lets user triggers fire for the rows of fills (--accept triggers), for executors that may not
 	// set session_replication_role. Default: they do not fire.
 	FireTriggers bool
+	// Owner is the role that the statements run as (--owner). Default: the schema's User.
+	Owner string
 	// VersionSchema names the schema of views that shows the new shape; empty = none.
 	VersionSchema string
 }

@@ -159,8 +159,7 @@ func (c *compiler) expandSplit(sp *split) error {
 	if err := c.triggerable(slices.Concat(exprs, named)...); err != nil {
 		return err
 	}
-	y.path = c.pathFor(slices.Concat(exprs, named)...)
-	y.fixed = c.settingsMatter(r, types, exprs...)
+	y.computing = c.computing(r, types, exprs, named...)
 	tables := c.triggerTables(r)
 	st.Title = fmt.Sprintf("add %s beside %s to %s, kept equal by triggers", list(y.new), list(y.old), r.Name)
 	st.SQL = append(append(st.SQL, y.create(tables)...), y.always(c.familyNames(r))...)

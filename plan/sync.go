@@ -23,10 +23,48 @@ type sync struct {
 	table ddl.Name
 	old   []syncColumn
 	new   []syncColumn
-	path  string // search_path for the functions; "" = the expressions name nothing that needs one
+	computing
+}
+
+// computing makes a trigger function compute what the migration's own statement would have, whoever writes the row
+// (RULES 7). Each part costs time on each call, so they are set only where needed.
+type computing struct {
+	// path is the search_path for expressions that name anything; with it go the migration's privileges.
+	path string
 	// fixed says that what the expressions make of a value depends on settings like TimeZone and DateStyle: the
 	// migration's count, not those of whichever client writes.
 	fixed bool
+	// owner of the function; "" = who creates it.
+	owner string
+}
+
+// function is the SQL that makes a trigger function.
+func (c computing) function(name, body string) []string {
+	clauses := ""
+	if c.path != "" {
+		clauses += " SECURITY DEFINER SET search_path = " + c.path
+	}
+	if c.fixed {
+		for _, setting := range sessionSettings {
+			clauses += " SET " + setting + " FROM CURRENT"
+		}
+	}
+	sql := []string{fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql%s AS %s", name, clauses, dollar(body))}
+	if c.path != "" && c.owner != "" {
+		sql = append(sql, fmt.Sprintf("ALTER FUNCTION %s() OWNER TO %s", name, qi(c.owner)))
+	}
+	return sql
+}
+
+// computing says how expressions over columns of r are computed. types are those of the columns on both sides,
+// settings the expressions whose values may depend on settings, and also is what else names something.
+func (c *compiler) computing(r *ddl.Relation, types, settings []string, also ...string) computing {
+	k := computing{path: c.pathFor(slices.Concat(settings, also)...), fixed: c.settingsMatter(r, types, settings...)}
+	// What the table's owner may replace, a function that an expression calls, must not run as a superuser.
+	if c.now.Superuser && c.opt.Owner == "" && r.Owner != c.now.User {
+		k.owner = r.Owner
+	}
+	return k
 }
 
 // syncColumn is a column on one side.
@@ -60,7 +98,7 @@ func (s sync) id() string {
 	return hex.EncodeToString(sum[:4])
 }
 
-func (s sync) function(event string) string { return "replank.sync_" + s.id() + "_" + event }
+func (s sync) functionName(event string) string { return "replank.sync_" + s.id() + "_" + event }
 
 // trigger sorts behind every name that starts with a letter, a digit or an underscore: BEFORE triggers run in
 // the byte order of their names.
@@ -69,18 +107,15 @@ func (s sync) trigger(event string) string { return qi("~replank_" + s.id() + "_
 // create makes functions and triggers. members are the table and, where triggers are not inherited, the tables
 // below it.
 func (s sync) create(members []ddl.Name) []string {
-	sql := []string{
-		s.functionSQL("ins", s.insertBody()),
-		s.functionSQL("upd", s.updateBody()),
-	}
+	sql := slices.Concat(s.computing.function(s.functionName("ins"), s.insertBody()), s.computing.function(s.functionName("upd"), s.updateBody()))
 	when := ""
 	if s.slow() {
 		when = "WHEN (" + s.concerns(isDistinct) + ") "
 	}
 	for _, t := range members {
 		sql = append(sql,
-			fmt.Sprintf("CREATE TRIGGER %s BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION %s()", s.trigger("ins"), t, s.function("ins")),
-			fmt.Sprintf("CREATE TRIGGER %s BEFORE UPDATE ON %s FOR EACH ROW %sEXECUTE FUNCTION %s()", s.trigger("upd"), t, when, s.function("upd")))
+			fmt.Sprintf("CREATE TRIGGER %s BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION %s()", s.trigger("ins"), t, s.functionName("ins")),
+			fmt.Sprintf("CREATE TRIGGER %s BEFORE UPDATE ON %s FOR EACH ROW %sEXECUTE FUNCTION %s()", s.trigger("upd"), t, when, s.functionName("upd")))
 	}
 	return sql
 }
@@ -115,31 +150,11 @@ func (s sync) drop(members []ddl.Name) []string {
 			fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", s.trigger("ins"), t),
 			fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", s.trigger("upd"), t))
 	}
-	return append(sql, fmt.Sprintf("DROP FUNCTION IF EXISTS %s(), %s()", s.function("ins"), s.function("upd")))
-}
-
-func (s sync) functionSQL(event, body string) string {
-	return fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql%s AS %s", s.function(event), asMigration(s.path, s.fixed), dollar(body))
+	return append(sql, fmt.Sprintf("DROP FUNCTION IF EXISTS %s(), %s()", s.functionName("ins"), s.functionName("upd")))
 }
 
 // sessionSettings change what PostgreSQL makes of a value in a conversion.
 var sessionSettings = []string{"TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output", "lc_monetary", "lc_numeric", "lc_time"}
-
-// asMigration makes a trigger function compute what the migration's own statement would have, whoever writes the
-// row (RULES 7): an expression that names anything runs with the migration's search_path and privileges, one
-// that depends on settings with the migration's settings. Both cost time on each call, so only where needed.
-func asMigration(path string, fixed bool) string {
-	var b strings.Builder
-	if path != "" {
-		b.WriteString(" SECURITY DEFINER SET search_path = " + path)
-	}
-	if fixed {
-		for _, name := range sessionSettings {
-			b.WriteString(" SET " + name + " FROM CURRENT")
-		}
-	}
-	return b.String()
-}
 
 func (s sync) insertBody() string {
 	var b strings.Builder
@@ -345,8 +360,7 @@ func (c *compiler) guardNulls(r *ddl.Relation, col, expr string, inserts bool) t
 		event = "UPDATE"
 		when += fmt.Sprintf(" AND OLD.%s IS NULL", qi(col))
 	}
-	p := triggerPair{create: []string{fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql%s AS %s", fn, asMigration(c.pathFor(expr), c.settingsMatter(r, nil, expr)),
-		dollar(fmt.Sprintf("\nBEGIN\n  NEW.%s := %s;\n  RETURN NEW;\nEND;\n", qi(col), inNew(expr))))}}
+	p := triggerPair{create: c.computing(r, nil, []string{expr}).function(fn, fmt.Sprintf("\nBEGIN\n  NEW.%s := %s;\n  RETURN NEW;\nEND;\n", qi(col), inNew(expr)))}
 	for _, t := range c.triggerTables(r) {
 		p.create = append(p.create, fmt.Sprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION %s()", trg, event, t, when, fn))
 		p.drop = append(p.drop, fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", trg, t))

@@ -222,8 +222,8 @@ func (c *compiler) sync(t *twin, inverse string) error {
 	if err := c.triggerable(named...); err != nil {
 		return err
 	}
-	t.sync = sync{table: r.Name, old: []syncColumn{old}, new: []syncColumn{neu}, path: c.pathFor(named...),
-		fixed: c.settingsMatter(r, []string{col.Type, t.typ}, t.using, inverse, def)}
+	t.sync = sync{table: r.Name, old: []syncColumn{old}, new: []syncColumn{neu},
+		computing: c.computing(r, []string{col.Type, t.typ}, []string{t.using, inverse, def}, named...)}
 	coll := ""
 	if t.coll != "" {
 		coll = " COLLATE " + t.coll

@@ -13,7 +13,7 @@ import (
 func (l *loader) session(ctx context.Context) error {
 	s := l.s
 	var path string
-	err := l.query(ctx, "session", []any{&s.Version, &s.SearchPath, &path, &s.TimeZone, &s.User, &s.InRecovery}, func() error { return nil })
+	err := l.query(ctx, "session", []any{&s.Version, &s.SearchPath, &path, &s.TimeZone, &s.User, &s.Superuser, &s.InRecovery}, func() error { return nil })
 	if err != nil {
 		return err
 	}

@@ -110,3 +110,21 @@ func TestDoctorShowsTheColumnBudget(t *testing.T) {
 	}
 	t.Errorf("doctor says nothing of a table that has used 1,500 column numbers: %+v", found)
 }
+
+// TestExpressionsDoNotRunAsASuperuser: the table's owner may replace a function that the migration's expression
+// calls, so the trigger that calls it must not have more privileges than that owner.
+func TestExpressionsDoNotRunAsASuperuser(t *testing.T) {
+	owner := pgtest.Role(t, "owner", "LOGIN")
+	dsn := pgtest.DB(t)
+	s := siteOn(t, dsn, `CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t SELECT g, g FROM generate_series(1, 100) AS g;
+		CREATE FUNCTION number(text) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN $1::int; END';
+		ALTER TABLE t OWNER TO `+owner+`; ALTER FUNCTION number OWNER TO `+owner+`; GRANT CREATE ON SCHEMA public TO `+owner,
+		"ALTER TABLE t ALTER COLUMN a TYPE int USING number(a);", accept("column-order")).apply()
+	asOwner := pgtest.As(dsn, owner)
+	pgtest.Exec(t, asOwner, `CREATE OR REPLACE FUNCTION number(text) RETURNS int LANGUAGE plpgsql AS 'BEGIN
+		RAISE EXCEPTION ''I am %'', current_user; END'`)
+	if err := pgtest.TryExec(asOwner, "UPDATE t SET a = '7' WHERE id = 1"); err == nil || !strings.Contains(err.Error(), "I am "+owner) {
+		t.Errorf("the owner's function ran as somebody else: %v", err)
+	}
+	s.revert()
+}

@@ -5,4 +5,5 @@ SELECT current_setting('server_version_num')::int,
        current_setting('search_path'),
        current_setting('TimeZone'),
        current_user::text,
+       (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
        pg_is_in_recovery()
