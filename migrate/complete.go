@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/replank/replank/backfill"
 	"github.com/replank/replank/ddl"
 	"github.com/replank/replank/internal/journal"
 	"github.com/replank/replank/plan"
@@ -168,11 +169,11 @@ func (x *executor) mayComplete(ctx context.Context, opt CompleteOptions) (Receip
 	}
 	rec.Proofs = nil
 	for _, s := range x.run.Plan.Steps {
-		if s.Kind != plan.Proof || s.Phase == plan.Contract {
+		if s.Phase == plan.Contract || s.Kind != plan.Proof && (s.Fill == nil || !s.Fill.Kept) {
 			continue
 		}
 		// The proof of back then does not speak for the rows written since.
-		if err := x.prove(ctx, s); err != nil {
+		if err := x.proveAgain(ctx, s); err != nil {
 			var wrong *ProofError
 			if errors.As(err, &wrong) {
 				return rec, &RefusedError{Code: NoProof, Reason: "the proof fails", Err: wrong,
@@ -187,6 +188,21 @@ func (x *executor) mayComplete(ctx context.Context, opt CompleteOptions) (Receip
 		rec.Proofs = append(rec.Proofs, Proof{Step: s.ID, What: s.Title, At: now})
 	}
 	return rec, nil
+}
+
+// proveAgain makes the proof of a step anew.
+func (x *executor) proveAgain(ctx context.Context, s plan.Step) error {
+	if s.Fill == nil {
+		return x.prove(ctx, s)
+	}
+	rc, err := backfill.Prove(ctx, x.fill(s))
+	if err != nil {
+		return err
+	}
+	if rc.Left > rc.Waived {
+		return &ProofError{Rows: rc.Left - rc.Waived, What: "both shapes of " + rc.Table + " are equal"}
+	}
+	return nil
 }
 
 // oldReadersGone asks for the waiting period, and for a person's word where something is destroyed.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -218,40 +220,58 @@ func backward(t *testing.T, e *Engine) {
 	}
 }
 
-// TestKilledAtAnyTime kills executors again and again, wherever they are, until one gets through.
+// TestKilledAtAnyTime kills executors at random times, again and again, until one gets through: on the way forward and
+// on the way back. REPLANK_TEST_KILLS is how often in all.
 func TestKilledAtAnyTime(t *testing.T) {
-	dsn := site(t)
-	want := wholeWay(t, site(t), "all")
+	wanted := 20
+	if v := os.Getenv("REPLANK_TEST_KILLS"); v != "" {
+		var err error
+		if wanted, err = strconv.Atoi(v); err != nil {
+			t.Fatalf("REPLANK_TEST_KILLS: %v", err)
+		}
+	}
+	seed := uint64(time.Now().UnixNano())
+	rng := rand.New(rand.NewPCG(seed, 0))
+	template := site(t)
+	end := map[string]string{"forward": wholeWay(t, template, "all"), "back": picture(t, template)}
+	rounds, kills := 0, 0
+	for ; kills < wanted; rounds++ {
+		scenario := []string{"forward", "back"}[rounds%2]
+		dsn := pgtest.DB(t, pgtest.From(template))
+		kills += killedUntilThrough(t, rng, scenario, dsn)
+		if d := cmp.Diff(end[scenario], picture(t, dsn)); d != "" {
+			t.Fatalf("%s, after %d kills (seed %d):\n%s", scenario, kills, seed, d)
+		}
+	}
+	t.Logf("%d kills in %d rounds (seed %d)", kills, rounds, seed)
+}
+
+// killedUntilThrough starts a scenario as often as it takes, and says how often it was killed.
+func killedUntilThrough(t *testing.T, rng *rand.Rand, scenario, dsn string) (kills int) {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	kills := 0
-	for limit := 50 * time.Millisecond; ; limit += 15 * time.Millisecond {
+	for ; ; kills++ {
 		c := exec.Command(exe)
-		c.Env = append(os.Environ(), childEnv+"=forward", dsnEnv+"="+dsn, nameEnv+"=all")
+		c.Env = append(os.Environ(), childEnv+"="+scenario, dsnEnv+"="+dsn, nameEnv+"=all")
 		var errs strings.Builder
 		c.Stderr = &errs
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
+		// Later each time, so that one gets through in the end.
+		limit := time.Duration(rng.Int64N(int64(time.Second))) + time.Duration(kills)*20*time.Millisecond
 		timer := time.AfterFunc(limit, func() { _ = c.Process.Kill() })
 		err := c.Wait()
 		timer.Stop()
 		if err == nil {
-			break
+			return kills
 		}
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-			t.Fatalf("after %d kills: %v\n%s", kills, err, errs.String())
+			t.Fatalf("%s, after %d kills: %v\n%s", scenario, kills, err, errs.String())
 		}
-		kills++
-	}
-	t.Logf("%d kills", kills)
-	if kills == 0 {
-		t.Error("nothing was ever killed")
-	}
-	if d := cmp.Diff(want, picture(t, dsn)); d != "" {
-		t.Error(d)
 	}
 }

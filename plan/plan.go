@@ -161,6 +161,8 @@ type FillSpec struct {
 	Where string           `json:"where,omitempty"`
 	// Guard is true for rows that still need the change; empty = every row that Where selects (RULES 2).
 	Guard string `json:"guard,omitempty"`
+	// Kept says that triggers keep Guard false from the fill until complete, which therefore proves it once more.
+	Kept bool `json:"kept,omitempty"`
 	// Key is the immutable unique NOT NULL key that is walked; empty = by ctid, only for Twin (RULES 1).
 	Key []string `json:"key,omitempty"`
 	// Into, for Insert: "INSERT INTO t (a, b) SELECT x, y" without FROM; the ranges add FROM Table Alias WHERE.

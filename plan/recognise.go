@@ -136,13 +136,13 @@ func (c *compiler) expandSplit(sp *split) error {
 		if rc != nil {
 			typ = rc.Type
 		}
-		y.new = append(y.new, syncColumn{name: k.Name, from: sp.set[i].Expr, unset: "NEW." + qi(k.Name) + " IS NULL", plainEq: plainEq(typ, k.Collation)})
+		y.new = append(y.new, syncColumn{name: k.Name, typ: typ, from: sp.set[i].Expr, unset: "NEW." + qi(k.Name) + " IS NULL", plainEq: plainEq(typ, k.Collation)})
 		exprs, types = append(exprs, sp.set[i].Expr), append(types, typ)
 		st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", r.Name, columnSQL(k, "", false)))
 	}
 	for _, name := range sp.olds {
 		col := r.Column(name)
-		o := syncColumn{name: name, from: sp.inverse[name], plainEq: plainEq(col.Type, col.Collation)}
+		o := syncColumn{name: name, typ: col.Type, from: sp.inverse[name], plainEq: plainEq(col.Type, col.Collation)}
 		if col.Default == "" {
 			o.unset = "NEW." + qi(name) + " IS NULL"
 		} else if !col.Volatile {
@@ -170,12 +170,7 @@ func (c *compiler) expandSplit(sp *split) error {
 	}
 	c.step(st)
 	c.noticeShape(r, "gains "+list(y.new))
-	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Flag: FillFlag, Set: sp.set}
-	var guards []string
-	for i, n := range y.new {
-		guards = append(guards, n.unfilled(sp.news[i].Type.SQL))
-	}
-	spec.Guard = strings.Join(guards, " OR ")
+	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Flag: FillFlag, Set: sp.set, Guard: y.unfilled(), Kept: true}
 	c.fill(r, spec)
 	for _, name := range sp.olds {
 		c.hold(r.Name).gone[name] = true

@@ -56,7 +56,7 @@ func (c *compiler) flushTypes() error {
 	for _, t := range twins {
 		what = append(what, t.rel.Name.String()+"."+qi(t.col.Name))
 		c.notice("cached-plan", "%s.%s changes its type at complete: server-prepared statements that return it fail once per connection with \"cached plan must not change result type\"", t.rel.Name, qi(t.col.Name))
-		if slices.ContainsFunc(c.twins.enums, func(e enumPair) bool { return strings.HasPrefix(t.typ, e.tmp.String()) }) {
+		if c.rebuiltEnum(t) {
 			c.notice("prepared-parameter", "server-prepared statements with a parameter of the old enum type fail after complete until they are prepared again: cast the parameter from text")
 		}
 		if err := c.columnOrder(t.rel, t.col.Name); err != nil {
@@ -67,6 +67,11 @@ func (c *compiler) flushTypes() error {
 		Destroys:     "the former values of " + strings.Join(what, ", "),
 		Irreversible: "the former column is gone"})
 	return nil
+}
+
+// rebuiltEnum reports whether the twin has the new type of an enum that is rebuilt.
+func (c *compiler) rebuiltEnum(t *twin) bool {
+	return slices.ContainsFunc(c.twins.enums, func(e enumPair) bool { return strings.HasPrefix(t.typ, e.tmp.String()) })
 }
 
 // swapTable writes the swap of one table's columns with their own indexes and constraints.

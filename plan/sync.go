@@ -70,6 +70,7 @@ func (c *compiler) computing(r *ddl.Relation, types, settings []string, also ...
 // syncColumn is a column on one side.
 type syncColumn struct {
 	name string
+	typ  string // "" = compare as text, because values of the other side have no cast to it
 	// from computes the column from the other side; "" on the old side = the new shape is read-only.
 	from string
 	// unset is true in an INSERT that did not write the column: it is NULL, or its default's value.
@@ -79,13 +80,36 @@ type syncColumn struct {
 	plainEq bool
 }
 
-// unfilled is true for a row whose column, of type typ, is not yet what the other side says, compared byte by byte
-// (RULES 2).
-func (c syncColumn) unfilled(typ string) string {
-	if c.plainEq {
-		return fmt.Sprintf("%s IS DISTINCT FROM (%s)::%s", qi(c.name), c.from, typ)
+// differs is true for a row whose column is not what the other side says, compared byte by byte (RULES 2).
+func (c syncColumn) differs() string {
+	switch {
+	case c.typ == "":
+		return fmt.Sprintf("%s::pg_catalog.text IS DISTINCT FROM (%s)::pg_catalog.text", qi(c.name), c.from)
+	case c.plainEq:
+		return fmt.Sprintf("%s IS DISTINCT FROM (%s)::%s", qi(c.name), c.from, c.typ)
 	}
-	return fmt.Sprintf("ROW(%s)::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW((%s)::%s)::pg_catalog.record", qi(c.name), c.from, typ)
+	return fmt.Sprintf("ROW(%s)::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW((%s)::%s)::pg_catalog.record", qi(c.name), c.from, c.typ)
+}
+
+func anyDiffers(cols []syncColumn) string {
+	var parts []string
+	for _, c := range cols {
+		parts = append(parts, c.differs())
+	}
+	return strings.Join(parts, " OR ")
+}
+
+// unfilled is true for a row that still wants the fill: its new columns are not what the old ones say. A row that was
+// written through the new shape is right as it is, although the way back to the new columns need not be exact.
+func (s sync) unfilled() string {
+	if !s.writable() {
+		return anyDiffers(s.new)
+	}
+	var nulls []string
+	for _, c := range s.new {
+		nulls = append(nulls, qi(c.name)+" IS NULL")
+	}
+	return fmt.Sprintf("(%s) AND CASE WHEN %s THEN true ELSE %s END", anyDiffers(s.new), strings.Join(nulls, " AND "), anyDiffers(s.old))
 }
 
 func (s sync) id() string {

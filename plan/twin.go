@@ -199,8 +199,14 @@ func (c *compiler) sync(t *twin, inverse string) error {
 	if col.Default != "" && !col.Volatile && col.Identity == 0 {
 		def = col.Default
 	}
-	old := syncColumn{name: col.Name, from: inverse, plainEq: plainEq(col.Type, col.Collation)}
-	neu := syncColumn{name: t.name, from: t.using, plainEq: plainEq(t.typ, t.coll)}
+	live := c.live.Relation(r.Name).Column(col.Name)
+	old := syncColumn{name: col.Name, typ: col.Type, from: inverse, plainEq: plainEq(col.Type, col.Collation)}
+	neu := syncColumn{name: t.name, typ: t.typ, from: t.using, plainEq: plainEq(t.typ, t.coll)}
+	if c.rebuiltEnum(t) {
+		old.typ = "" // labels are what both types share
+	} else if live != nil {
+		old.typ = live.Type // the file may have given the type another name by now, which it gets at complete
+	}
 	isUnset := func(k syncColumn) string {
 		if def == "" {
 			return "NEW." + qi(k.name) + " IS NULL"
@@ -210,7 +216,7 @@ func (c *compiler) sync(t *twin, inverse string) error {
 	}
 	neu.unset = isUnset(neu)
 	// A volatile default, or one that the file drops before the new type, hides what was left out.
-	if live := c.live.Relation(r.Name).Column(col.Name); live == nil || live.Default == "" || def != "" {
+	if live == nil || live.Default == "" || def != "" {
 		old.unset = isUnset(old)
 	} else if !col.NotNull {
 		c.notice("default-for-null", "until complete, an INSERT that writes NULL into the new shape of %s.%s gets the default of the old one", r.Name, qi(col.Name))
@@ -288,18 +294,13 @@ func triggerState(table ddl.Name, t *ddl.Trigger) []string {
 	return out
 }
 
-// guard is true for rows whose twin is not yet what the old shape says, compared byte by byte (RULES 2).
-func (t *twin) guard() string {
-	return t.sync.new[0].unfilled(t.typ)
-}
-
 // fillTwins fills all twins of a table in one pass.
 func (c *compiler) fillTwins(r *ddl.Relation, twins []*twin) {
-	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Flag: FillFlag}
+	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Flag: FillFlag, Kept: true}
 	var guards []string
 	for _, t := range twins {
 		spec.Set = append(spec.Set, ddl.Assignment{Column: t.name, Expr: t.using})
-		guards = append(guards, t.guard())
+		guards = append(guards, t.sync.unfilled())
 	}
 	spec.Guard = strings.Join(guards, " OR ")
 	c.fill(r, spec)
@@ -411,6 +412,14 @@ func (c *compiler) buildTwinIndex(m *ddl.Relation, i *ddl.Index, full ddl.Name, 
 		return err
 	}
 	c.concurrently(m, full, fmt.Sprintf("build the twin of index %s", i.Name), sql)
+	if !i.Unique {
+		return nil
+	}
+	// ON CONFLICT knows one of the two indexes as its arbiter; in the other one a conflict is an error.
+	c.notice("second-unique", "until complete, of two sessions that INSERT … ON CONFLICT the same new key into %s at the same moment, one may get a unique violation (23505) of %s: it works when tried again", m.Name, full.Name)
+	if k := m.Constraint(i.Constraint); k != nil && k.Deferrable {
+		c.notice("deferrable", "until complete, the check of %s on %s cannot be deferred: an UPDATE that moves values past one another fails (23505)", qi(k.Name), m.Name)
+	}
 	return nil
 }
 

@@ -38,7 +38,6 @@ type Signal interface {
 
 const (
 	leastShare  = 0.15             // of the time, however many signals say Slow
-	politeShare = 0.65             // of the time, while workers take turns
 	longestRest = 2 * time.Second  // between two ranges, when slow
 	patience    = 10 * time.Second // for one look at all signals
 )
@@ -167,9 +166,6 @@ func (p *pace) turn(ctx context.Context) error {
 func (p *pace) rest(ctx context.Context, worked time.Duration) error {
 	p.mu.Lock()
 	share, reason := p.share, p.slow
-	if p.hands > 0 && share > politeShare {
-		share, reason = politeShare, p.by
-	}
 	p.mu.Unlock()
 	var err error
 	if share < 1 && worked > 0 {
@@ -204,6 +200,13 @@ func (p *pace) charge(reason string, d time.Duration) {
 	defer p.mu.Unlock()
 	p.idle[reason] += d
 	p.pausing = ""
+}
+
+// crowded reports whether others are at work, so that workers take turns.
+func (p *pace) crowded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hands > 0
 }
 
 // factor shortens ranges while the system is busy: a shorter range holds its locks for less.
