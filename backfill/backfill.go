@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/replank/replank/internal/journal"
 	"github.com/replank/replank/internal/pg"
@@ -110,6 +111,7 @@ type fill struct {
 	cfg      Config
 	st       *statement
 	rejected *rejects
+	prepared prepared
 	inPlace  bool // rows may stay on their pages
 }
 
@@ -185,7 +187,7 @@ func open(ctx context.Context, cfg Config) (*fill, error) {
 	case spec.Kind == plan.Insert && spec.Undo && len(spec.TargetKey) == 0:
 		return nil, &SpecError{"rows of a table without a key cannot be taken back"}
 	}
-	f := &fill{cfg: cfg, st: newStatement(spec)}
+	f := &fill{cfg: cfg, st: newStatement(spec), prepared: prepared{on: map[*pgx.Conn]string{}}}
 	f.st.returnsOld = cfg.Journal.DB().Server().VersionNum >= 180000
 	s, err := cfg.Lease.Session(ctx, cfg.Run)
 	if err != nil {
@@ -239,6 +241,8 @@ func (f *fill) tx() pg.TxOptions {
 	for _, s := range f.cfg.Settings {
 		opts.Settings = append(opts.Settings, pg.Setting{Name: s.Name, Value: s.Value})
 	}
+	// A plan for any range is as good as one for this one, and need not be made again.
+	opts.Settings = append(opts.Settings, pg.Setting{Name: "plan_cache_mode", Value: "force_generic_plan"})
 	if f.cfg.Spec.Flag != "" {
 		opts.Settings = append(opts.Settings, pg.Setting{Name: f.cfg.Spec.Flag, Value: "on"})
 	}
@@ -288,7 +292,12 @@ func (f *fill) visit(ctx context.Context, tx pgx.Tx, a walk.Attempt) (v walk.Vis
 // in its way does the walk ask for the one that looks before it takes.
 func (f *fill) change(ctx context.Context, tx pgx.Tx, a walk.Attempt) (v walk.Visited, err error) {
 	if !a.Skip {
-		tag, err := tx.Exec(ctx, f.st.change(a.Range), pgx.QueryExecModeSimpleProtocol)
+		var tag pgconn.CommandTag
+		if r, args := a.Range.Parameters(); args != nil {
+			tag, err = f.prepared.exec(ctx, tx, f.st.change(r), args)
+		} else {
+			tag, err = tx.Exec(ctx, f.st.change(a.Range), pgx.QueryExecModeSimpleProtocol)
+		}
 		return walk.Visited{Rows: tag.RowsAffected()}, err
 	}
 	tag, err := tx.Exec(ctx, f.st.changeFree(a.Range), pgx.QueryExecModeSimpleProtocol)

@@ -32,6 +32,22 @@ type Range struct {
 	key  Key
 	// Of the rows only those of one share of the pages' row positions; of = 0: all.
 	share, of int
+	// params: Where has parameters in place of what differs from range to range.
+	params bool
+}
+
+// Parameters is a range by ctid for a statement that is prepared once: its Where has $1, $2 … in place of what differs
+// from range to range, and args are their values. Without args it is the range itself.
+func (r Range) Parameters() (p Range, args []any) {
+	if len(r.key) > 0 || r.From == nil || r.To == nil {
+		return r, nil
+	}
+	r.params = true
+	args = []any{r.From[0], r.To[0]}
+	if r.of > 0 {
+		args = append(args, int32(r.share))
+	}
+	return r, args
 }
 
 // Relation is Part as FROM, UPDATE and DELETE want it.
@@ -45,7 +61,12 @@ func (r Range) Relation() string {
 // Where is the condition for the rows of the range, on the relation known as alias (quoted).
 func (r Range) Where(alias string) string {
 	var conds []string
-	if len(r.key) == 0 {
+	if r.params {
+		conds = append(conds, alias+".ctid >= $1::pg_catalog.tid", alias+".ctid < $2::pg_catalog.tid")
+		if r.of > 0 {
+			conds = append(conds, fmt.Sprintf("(pg_catalog.hashtid(%s.ctid) OPERATOR(pg_catalog.&) %d) OPERATOR(pg_catalog.=) $3::pg_catalog.int4", alias, r.of-1))
+		}
+	} else if len(r.key) == 0 {
 		if r.From != nil {
 			conds = append(conds, alias+".ctid >= "+pg.Literal(r.From[0])+"::pg_catalog.tid")
 		}
