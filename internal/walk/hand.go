@@ -21,7 +21,7 @@ const (
 	lateLock     = time.Second            // for a row lock, when no other row is held meanwhile
 	longestLate  = 5 * time.Second        // between two tries of a late slice
 	slowest      = 2 * time.Second        // for one statement, unless it is about one row
-	sliver       = 500 * time.Microsecond // of work in one statement, while others are at work
+	sliver       = 700 * time.Microsecond // of work in one statement, while others are at work
 	reconnectFor = 60 * time.Second       // after a lost connection
 )
 
