@@ -103,18 +103,31 @@ func scenarioOf(point string) (scenario, name string) {
 	return "forward", "completing"
 }
 
-// crash runs a scenario in a process of its own, which must die at the point.
-func crash(t *testing.T, dsn, scenario, name, point string) {
+// executorProcess is this test binary as an executor in a process of its own.
+func executorProcess(t *testing.T, scenario, dsn, name string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := exec.Command(exe)
-	c.Env = append(os.Environ(), childEnv+"="+scenario, dsnEnv+"="+dsn, nameEnv+"="+name, pointEnv+"="+point)
-	out, err := c.CombinedOutput()
+	c.Env = append(os.Environ(), childEnv+"="+scenario, dsnEnv+"="+dsn, nameEnv+"="+name)
+	return c
+}
+
+// killed reports whether a process ended by SIGKILL.
+func killed(err error) bool {
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+	return errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL
+}
+
+// crash runs a scenario in a process of its own, which must die at the point.
+func crash(t *testing.T, dsn, scenario, name, point string) {
+	t.Helper()
+	c := executorProcess(t, scenario, dsn, name)
+	c.Env = append(c.Env, pointEnv+"="+point)
+	out, err := c.CombinedOutput()
+	if !killed(err) {
 		t.Fatalf("failpoint %s was never hit in scenario %s: %v\n%s", point, scenario, err, out)
 	}
 }
@@ -249,13 +262,8 @@ func TestKilledAtAnyTime(t *testing.T) {
 // killedUntilThrough starts a scenario as often as it takes, and says how often it was killed.
 func killedUntilThrough(t *testing.T, rng *rand.Rand, scenario, dsn string) (kills int) {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for ; ; kills++ {
-		c := exec.Command(exe)
-		c.Env = append(os.Environ(), childEnv+"="+scenario, dsnEnv+"="+dsn, nameEnv+"=all")
+		c := executorProcess(t, scenario, dsn, "all")
 		var errs strings.Builder
 		c.Stderr = &errs
 		if err := c.Start(); err != nil {
@@ -269,8 +277,7 @@ func killedUntilThrough(t *testing.T, rng *rand.Rand, scenario, dsn string) (kil
 		if err == nil {
 			return kills
 		}
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		if !killed(err) {
 			t.Fatalf("%s, after %d kills: %v\n%s", scenario, kills, err, errs.String())
 		}
 	}

@@ -230,25 +230,28 @@ func (c *compiler) attachPartition(op ddl.AttachPartition, sql string) error {
 		}
 	}
 	for _, k := range r.Constraints {
-		if k.Kind != ddl.ForeignKey || slices.ContainsFunc(p.Constraints, func(x *ddl.TableConstraint) bool {
-			return x.Kind == k.Kind && slices.Equal(x.Columns, k.Columns)
-		}) {
+		if k.Kind != ddl.ForeignKey || hasLike(p, k) {
 			continue
 		}
 		// ATTACH adopts a valid foreign key that is equal to the parent's, and would prove it for all rows if there is none.
 		c.addThenValidate(p, k.Name, false, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", p.Name, qi(k.Name), k.Definition),
 			fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", p.Name, qi(k.Name)))
 	}
-	c.step(Step{Phase: Verify, Kind: Transaction, adopts: len(r.Constraints) > 0 && c.allAdopted(r, p), Title: title(sql), SQL: append([]string{sql}, drops...), Reverse: backs})
+	c.step(Step{Phase: Verify, Kind: Transaction, adopts: len(r.Constraints) > 0 && allAdopted(r, p), Title: title(sql), SQL: append([]string{sql}, drops...), Reverse: backs})
 	return nil
 }
 
+// hasLike reports whether a partition has a constraint of its own like one of its parent.
+func hasLike(p *ddl.Relation, k *ddl.TableConstraint) bool {
+	return slices.ContainsFunc(p.Constraints, func(x *ddl.TableConstraint) bool {
+		return x.Kind == k.Kind && slices.Equal(x.Columns, k.Columns)
+	})
+}
+
 // allAdopted reports whether the partition has an index for each constraint of the parent that carries one.
-func (c *compiler) allAdopted(r, p *ddl.Relation) bool {
+func allAdopted(r, p *ddl.Relation) bool {
 	for _, k := range r.Constraints {
-		if (k.Kind == ddl.PrimaryKey || k.Kind == ddl.Unique || k.Kind == ddl.Exclude) && !slices.ContainsFunc(p.Constraints, func(x *ddl.TableConstraint) bool {
-			return x.Kind == k.Kind && slices.Equal(x.Columns, k.Columns)
-		}) {
+		if (k.Kind == ddl.PrimaryKey || k.Kind == ddl.Unique || k.Kind == ddl.Exclude) && !hasLike(p, k) {
 			return false
 		}
 	}
@@ -259,10 +262,7 @@ func (c *compiler) allAdopted(r, p *ddl.Relation) bool {
 func (c *compiler) shed(r, p *ddl.Relation) []string {
 	var out []string
 	for _, k := range r.Constraints {
-		has := slices.ContainsFunc(p.Constraints, func(x *ddl.TableConstraint) bool {
-			return x.Kind == k.Kind && slices.Equal(x.Columns, k.Columns)
-		})
-		if has || k.Kind == ddl.Check || k.Kind == ddl.NotNull {
+		if hasLike(p, k) || k.Kind == ddl.Check || k.Kind == ddl.NotNull {
 			continue
 		}
 		name := k.Name

@@ -43,24 +43,23 @@ const (
 )
 
 // pace makes workers wait. Share is the part of the time they may work: cut by a factor while a signal says Slow,
-// growing back step by step. Hands is how many of them may work at the same time.
+// growing back step by step.
 type pace struct {
 	mu      sync.Mutex
 	share   float64
-	hands   int           // 0 = any number
-	working int           // how many have a turn now
-	freed   chan struct{} // closed when a turn ends
-	by      string        // name of the signal behind the last verdict; "" = all is well
-	stop    string        // name of the signal that stops us; "" = none
-	why     string
-	slow    string // name of the signal that slowed us last
+	now     Verdict // of the last look
+	by      string  // name of the signal behind it; "" = all is well
+	slow    string  // name of the signal that slowed us last
+	working int     // how many have a turn now
 	idle    map[string]time.Duration
+	freed   chan struct{} // closed when a turn ends
 	changed chan struct{} // closed at each look
 	pausing string        // what the last worker to pause waits for; "" = nobody does
 }
 
 func newPace() *pace {
-	return &pace{share: 1, idle: map[string]time.Duration{}, changed: make(chan struct{}), freed: make(chan struct{}), stop: "start", why: "first look at the signals"}
+	return &pace{share: 1, idle: map[string]time.Duration{}, changed: make(chan struct{}), freed: make(chan struct{}),
+		now: Verdict{Level: Stop, Why: "first look at the signals"}, by: "start"}
 }
 
 // look checks every signal once and publishes the verdict.
@@ -88,15 +87,13 @@ func (p *pace) look(ctx context.Context, q pg.Querier, signals []Signal) {
 func (p *pace) publish(v Verdict, by string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stop, p.why, p.by, p.hands = "", v.Why, by, v.Hands
+	p.now, p.by = v, by
 	switch v.Level {
 	case Go:
 		p.share = min(1, p.share+0.15)
 	case Slow:
 		p.share = max(leastShare, p.share*0.6)
 		p.slow = by
-	case Stop:
-		p.stop = by
 	}
 	close(p.changed)
 	p.changed = make(chan struct{})
@@ -138,14 +135,11 @@ func (p *pace) sample(ctx context.Context, db *pg.DB, signals []Signal, every ti
 func (p *pace) turn(ctx context.Context) error {
 	for {
 		p.mu.Lock()
-		reason, changed, freed := p.stop, p.changed, p.freed
-		if reason == "" {
-			if p.hands == 0 || p.working < p.hands {
-				p.working++
-				p.mu.Unlock()
-				return ctx.Err()
-			}
-			reason = p.by
+		reason, changed, freed := p.by, p.changed, p.freed
+		if p.now.Level < Stop && (p.now.Hands == 0 || p.working < p.now.Hands) {
+			p.working++
+			p.mu.Unlock()
+			return ctx.Err()
 		}
 		p.mu.Unlock()
 		began := time.Now()
@@ -206,14 +200,14 @@ func (p *pace) charge(reason string, d time.Duration) {
 func (p *pace) crowded() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.hands > 0
+	return p.now.Hands > 0
 }
 
 // factor shortens ranges while the system is busy: a shorter range holds its locks for less.
 func (p *pace) factor() float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.hands > 0 {
+	if p.now.Hands > 0 {
 		return 0.25
 	}
 	return max(p.share, 0.25)
@@ -223,12 +217,12 @@ func (p *pace) report() (reason string, idle map[string]time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.stop != "":
-		reason = p.stop + ": " + p.why
+	case p.now.Level == Stop:
+		reason = p.by + ": " + p.now.Why
 	case p.share < 1:
-		reason = fmt.Sprintf("%s: %s (at %.0f%%)", p.slow, p.why, 100*p.share)
-	case p.hands > 0:
-		reason = fmt.Sprintf("%s: %s (workers take turns: %d at a time)", p.by, p.why, p.hands)
+		reason = fmt.Sprintf("%s: %s (at %.0f%%)", p.slow, p.now.Why, 100*p.share)
+	case p.now.Hands > 0:
+		reason = fmt.Sprintf("%s: %s (workers take turns: %d at a time)", p.by, p.now.Why, p.now.Hands)
 	case p.pausing != "":
 		reason = p.pausing
 	}

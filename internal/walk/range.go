@@ -61,20 +61,22 @@ func (r Range) Relation() string {
 // Where is the condition for the rows of the range, on the relation known as alias (quoted).
 func (r Range) Where(alias string) string {
 	var conds []string
-	if r.params {
-		conds = append(conds, alias+".ctid >= $1::pg_catalog.tid", alias+".ctid < $2::pg_catalog.tid")
-		if r.of > 0 {
-			conds = append(conds, fmt.Sprintf("(pg_catalog.hashtid(%s.ctid) OPERATOR(pg_catalog.&) %d) OPERATOR(pg_catalog.=) $3::pg_catalog.int4", alias, r.of-1))
+	if len(r.key) == 0 {
+		value := func(param, literal string) string {
+			if r.params {
+				return param
+			}
+			return literal
 		}
-	} else if len(r.key) == 0 {
 		if r.From != nil {
-			conds = append(conds, alias+".ctid >= "+pg.Literal(r.From[0])+"::pg_catalog.tid")
+			conds = append(conds, alias+".ctid >= "+value("$1", pg.Literal(r.From[0]))+"::pg_catalog.tid")
 		}
 		if r.To != nil {
-			conds = append(conds, alias+".ctid < "+pg.Literal(r.To[0])+"::pg_catalog.tid")
+			conds = append(conds, alias+".ctid < "+value("$2", pg.Literal(r.To[0]))+"::pg_catalog.tid")
 		}
 		if r.of > 0 {
-			conds = append(conds, fmt.Sprintf("(pg_catalog.hashtid(%s.ctid) OPERATOR(pg_catalog.&) %d) OPERATOR(pg_catalog.=) %d", alias, r.of-1, r.share))
+			conds = append(conds, fmt.Sprintf("(pg_catalog.hashtid(%s.ctid) OPERATOR(pg_catalog.&) %d) OPERATOR(pg_catalog.=) %s::pg_catalog.int4",
+				alias, r.of-1, value("$3", strconv.Itoa(r.share))))
 		}
 	} else {
 		if r.From != nil {
