@@ -36,6 +36,8 @@ type Config struct {
 	Workers int
 	// Target is how long a range may take. Default: 100ms.
 	Target time.Duration
+	// FullPace leaves no cores to others while they are at work. Default: false.
+	FullPace bool
 	// Signals that pace the fill. Default: walk.Health(Spec.Table).
 	Signals []walk.Signal
 	// MaxRejected rows may fail before the fill stops: then it is not the rows that are wrong. Default: 1000.
@@ -258,7 +260,7 @@ func (f *fill) walk() walk.Config {
 		Table: f.cfg.Spec.Table, Key: f.cfg.Spec.Key,
 		Visit: f.visit, Reject: f.rejected.record,
 		CanSkip: f.canSkip(), InPlace: f.inPlace,
-		Tx: f.tx(), Workers: f.cfg.Workers, Target: f.cfg.Target, Signals: f.cfg.Signals,
+		Tx: f.tx(), Workers: f.cfg.Workers, Target: f.cfg.Target, FullPace: f.cfg.FullPace, Signals: f.cfg.Signals,
 		OnProgress: f.onProgress("fill"), Logger: f.cfg.Logger,
 	}
 }
@@ -343,7 +345,7 @@ func (f *fill) prove(ctx context.Context, rc *Receipt) error {
 			failing.Add(1) // a guard that fails on a row says that the row is not as it must be
 			return nil
 		},
-		Workers: f.cfg.Workers, Target: f.cfg.Target, Signals: signals,
+		Workers: f.cfg.Workers, Target: f.cfg.Target, FullPace: f.cfg.FullPace, Signals: signals,
 		OnProgress: f.onProgress("proof"), Logger: f.cfg.Logger,
 	})
 	rc.addIdle(stats.Idle)

@@ -31,6 +31,8 @@ type Config struct {
 	Reconnect time.Duration
 	// Workers is how many sessions change rows at the same time. Default: 2.
 	Workers int
+	// FullPace leaves no cores of the server to others while they are at work. Default: false, half of them.
+	FullPace bool
 	// Accept are the consents given: irreversible, column-order, triggers, subscribers … Default: none.
 	Accept []string
 	// CancelBlockers cancels the queries of sessions that block a lock step. Default: false.

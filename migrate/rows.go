@@ -17,7 +17,7 @@ import (
 func (x *executor) fill(s plan.Step) backfill.Config {
 	cfg := backfill.Config{
 		Journal: x.j, Lease: x.lease, Run: x.run.ID, Step: s.ID, Seq: x.run.steps[s.ID].Seq, Spec: *s.Fill,
-		Workers: x.e.cfg.Workers, Logger: x.e.cfg.Logger,
+		Workers: x.e.cfg.Workers, FullPace: x.e.cfg.FullPace, Logger: x.e.cfg.Logger,
 		OnProgress: func(p backfill.Progress) {
 			x.event(EventProgress, s, Event{Text: p.Phase, Rows: p.Rows, Total: p.Estimate, Fraction: p.Fraction,
 				Rate: p.Rate, ETA: p.ETA, Idle: p.Reason})

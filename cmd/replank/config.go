@@ -24,6 +24,7 @@ type settings struct {
 	LockBudget     time.Duration
 	LockWait       time.Duration
 	Workers        int
+	FullPace       bool
 	BigRows        int64
 	DiskFree       byteSize
 	VersionSchema  bool
@@ -95,6 +96,9 @@ var options = []option{
 	}},
 	{"workers", executing, func(fs *pflag.FlagSet, s *settings) {
 		fs.IntVar(&s.Workers, "workers", 2, "sessions that change rows at the same time")
+	}},
+	{"full-pace", executing, func(fs *pflag.FlagSet, s *settings) {
+		fs.BoolVar(&s.FullPace, "full-pace", false, "fills do not leave half of the server's cores to others who are at work")
 	}},
 	{"wait", executing, func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.Wait, "wait", false, "wait for another executor to finish instead of ending with 5")

@@ -139,7 +139,7 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 func (a *app) open(ctx context.Context, events func(migrate.Event)) (*migrate.Engine, error) {
 	e, err := migrate.Open(ctx, migrate.Config{
 		DSN: a.set.dsn(), Owner: a.set.Owner, Accept: a.set.Accept, CancelBlockers: a.set.CancelBlockers,
-		LockBudget: a.set.LockBudget, LockWait: a.set.LockWait, Workers: a.set.Workers, BigRows: a.set.BigRows, DiskFree: int64(a.set.DiskFree),
+		LockBudget: a.set.LockBudget, LockWait: a.set.LockWait, Workers: a.set.Workers, FullPace: a.set.FullPace, BigRows: a.set.BigRows, DiskFree: int64(a.set.DiskFree),
 		VersionSchema: a.set.VersionSchema, Wait: a.set.Wait, Requester: a.requester(),
 		Events: events, Logger: a.log,
 	})

@@ -124,11 +124,11 @@ func (s *show) psql(ctx context.Context) error {
 		for _, m := range s.files {
 			s.doing("%s", m.Name)
 			from := time.Now()
-			tries, err := s.naive(ctx, path, m)
+			tries, halted, err := s.naive(ctx, f, path, m)
 			if err != nil {
 				return oldShape, fmt.Errorf("%s: %w", m.Name, err)
 			}
-			s.file(run, f, File{Name: m.Name, State: "done", Tries: tries, Took: time.Since(from)}, from)
+			s.file(run, f, File{Name: m.Name, State: "done", Tries: tries, Halted: halted, Took: time.Since(from)}, from)
 		}
 		f.deploy(newShape)
 		s.doing("the new code is deployed")
@@ -165,17 +165,20 @@ func isFile(path string) bool {
 
 // naiveTries is how often a person starts a migration again that met a deadlock with the application. Every file
 // of the folder that can meet one may be started again from its beginning.
-const naiveTries = 10
+const naiveTries = 5
 
-// naive does what most deployments do with a migration: start it, and start it again when it was the victim of
-// a deadlock.
-func (s *show) naive(ctx context.Context, psql string, m history.Migration) (tries int, err error) {
-	for tries = 1; ; tries++ {
-		deadlock, err := s.naively(ctx, psql, m)
-		if err == nil || !deadlock || tries == naiveTries {
-			return tries, err
+// naive does what most deployments do with a migration: start it, start it again when it was the victim of a
+// deadlock, and in the end stop the application for it.
+func (s *show) naive(ctx context.Context, f *fleet, psql string, m history.Migration) (tries int, halted bool, err error) {
+	for tries = 1; tries <= naiveTries; tries++ {
+		if deadlock, err := s.naively(ctx, psql, m); err == nil || !deadlock {
+			return tries, false, err
 		}
 	}
+	f.halt()
+	defer f.reopen()
+	_, err = s.naively(ctx, psql, m)
+	return tries, true, err
 }
 
 func (s *show) naively(ctx context.Context, psql string, m history.Migration) (deadlock bool, err error) {

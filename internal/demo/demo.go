@@ -109,8 +109,9 @@ const (
 // File is what the application felt while one migration was carried out.
 type File struct {
 	Name   string        `json:"name"`
-	State  string        `json:"state"`           // done, ready, reverted, complete
-	Tries  int           `json:"tries,omitempty"` // more than 1 after deadlocks with the application
+	State  string        `json:"state"`                         // done, ready, reverted, complete
+	Tries  int           `json:"tries,omitempty"`               // more than 1 after deadlocks with the application
+	Halted bool          `json:"application_stopped,omitempty"` // because tries did not help
 	Took   time.Duration `json:"took_ns"`
 	Worst  time.Duration `json:"worst_ns"` // the slowest request that was under way meanwhile
 	Failed int           `json:"failed"`   // statements
@@ -294,6 +295,7 @@ func (s *show) piece(what string, do func() error) error {
 func (s *show) engine(ctx context.Context, events func(migrate.Event)) (*migrate.Engine, error) {
 	return migrate.Open(ctx, migrate.Config{
 		DSN: s.cluster.DSN(replankDB), Requester: "demo", Events: events, Logger: s.cfg.Logger,
-		BigRows: -1, // also with few rows the demo shows how big tables are changed
+		FullPace: true, // the machine of a demo is small, and its application uses a tenth of it
+		BigRows:  -1,   // also with few rows the demo shows how big tables are changed
 	})
 }

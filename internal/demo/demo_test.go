@@ -84,10 +84,27 @@ func TestProofSeesLosses(t *testing.T) {
 			f.catchUp(time.Minute)
 		}
 	}
+	conn := connect(t, dsn)
+	// Who has stopped the application has the tables for himself.
+	f.halt()
+	before := f.rec.summary(1).Statements
+	for range 20 {
+		if _, err := conn.Exec(ctx, "BEGIN; LOCK TABLE customers, invoices, entries NOWAIT; SELECT pg_sleep(0.01); COMMIT"); err != nil {
+			t.Errorf("with the application stopped: %v", err)
+			break
+		}
+	}
+	if after := f.rec.summary(1).Statements; after != before {
+		t.Errorf("%d statements of the application while it was stopped", after-before)
+	}
+	f.reopen()
+	f.catchUp(time.Minute)
+	if after := f.rec.summary(1).Statements; after == before {
+		t.Error("the application does not go on")
+	}
 	if err := f.end(); err != nil {
 		t.Fatal(err)
 	}
-	conn := connect(t, dsn)
 	count := func() (committed, counted, untouched int) {
 		t.Helper()
 		a, err1 := f.verify(ctx, conn, oldShape)
@@ -139,7 +156,7 @@ func TestProofSeesLosses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range s.files {
-		if _, err := s.naive(ctx, "", m); err != nil {
+		if _, _, err := s.naive(ctx, f, "", m); err != nil {
 			t.Fatalf("%s: %v", m.Name, err)
 		}
 	}

@@ -36,7 +36,9 @@ type fleet struct {
 	mu    sync.Mutex
 	moved *sync.Cond // a client began or ended a request, or has nothing to do
 	shape shape
-	asked int // times that somebody asked whether all clients are on time
+	shut  bool // nobody may begin a request
+	open  int  // requests and reports under way
+	asked int  // times that somebody asked whether all clients are on time
 	wrong []string
 	lies  int
 	seen  int // reads that were compared with what had been written
@@ -112,6 +114,41 @@ func (f *fleet) deploy(s shape) {
 	for f.anyone(func(c *client) bool { return c.busy && c.using != s }) {
 		f.moved.Wait()
 	}
+}
+
+// halt keeps the application from its work, and returns when nobody is busy any more.
+func (f *fleet) halt() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.shut = true
+	for f.open > 0 {
+		f.moved.Wait()
+	}
+}
+
+// reopen ends what halt began.
+func (f *fleet) reopen() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.shut = false
+	f.moved.Broadcast()
+}
+
+// begin waits while the application is halted. finish must follow it.
+func (f *fleet) begin() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.shut {
+		f.moved.Wait()
+	}
+	f.open++
+}
+
+func (f *fleet) finish() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open--
+	f.moved.Broadcast()
 }
 
 // catchUp returns when every client has been on time at least once from now on, or after a while.
@@ -197,6 +234,7 @@ const mostTries = 20
 // request makes one request, with the retries that an application has to be ready for. Only a show that is
 // being ended is an error.
 func (c *client) request(ctx context.Context) error {
+	c.f.begin()
 	c.f.mu.Lock()
 	c.busy, c.using = true, c.f.shape
 	c.f.mu.Unlock()
@@ -240,8 +278,8 @@ func (c *client) request(ctx context.Context) error {
 func (c *client) done() {
 	c.f.mu.Lock()
 	c.busy = false
-	c.f.moved.Broadcast()
 	c.f.mu.Unlock()
+	c.f.finish()
 	c.f.rec.answered(c.n, c.tally)
 }
 
@@ -268,6 +306,7 @@ func (f *fleet) reports(ctx context.Context, conn *pgx.Conn) error {
 			return context.Cause(ctx)
 		case <-pause.C:
 		}
+		f.begin()
 		t := tally{statements: 2}
 		err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 			var sum, open string
@@ -287,6 +326,7 @@ func (f *fleet) reports(ctx context.Context, conn *pgx.Conn) error {
 			}
 			return nil
 		})
+		f.finish()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

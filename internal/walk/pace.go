@@ -45,6 +45,7 @@ const (
 // pace makes workers wait. Share is the part of the time they may work: cut by a factor while a signal says Slow,
 // growing back step by step.
 type pace struct {
+	full    bool // Hands count for nothing
 	mu      sync.Mutex
 	share   float64
 	now     Verdict // of the last look
@@ -57,8 +58,8 @@ type pace struct {
 	pausing string        // what the last worker to pause waits for; "" = nobody does
 }
 
-func newPace() *pace {
-	return &pace{share: 1, idle: map[string]time.Duration{}, changed: make(chan struct{}), freed: make(chan struct{}),
+func newPace(full bool) *pace {
+	return &pace{full: full, share: 1, idle: map[string]time.Duration{}, changed: make(chan struct{}), freed: make(chan struct{}),
 		now: Verdict{Level: Stop, Why: "first look at the signals"}, by: "start"}
 }
 
@@ -72,6 +73,9 @@ func (p *pace) look(ctx context.Context, q pg.Querier, signals []Signal) {
 		v, err := s.Check(ctx, q)
 		if err != nil {
 			v = Verdict{Level: Stop, Why: "cannot be read: " + err.Error()}
+		}
+		if p.full {
+			v.Hands = 0
 		}
 		if v.Hands > 0 && (hands == 0 || v.Hands < hands) {
 			hands = v.Hands

@@ -64,6 +64,9 @@ type Config struct {
 	LockTimeout time.Duration
 	// Signals that pace the walk. Default: Health(Table).
 	Signals []Signal
+	// FullPace leaves no cores to others while they are at work; the levels of the signals hold all the same.
+	// Default: false.
+	FullPace bool
 	// SampleEvery is how often they are looked at. Default: 1s.
 	SampleEvery time.Duration
 	// OnProgress hears how far it is, and why it is idle, after each range and each look at the signals, from any
@@ -119,7 +122,7 @@ type walker struct {
 func Run(ctx context.Context, cfg Config) (Stats, error) {
 	cfg = cfg.withDefaults()
 	began := time.Now()
-	w := &walker{cfg: cfg, pace: newPace()}
+	w := &walker{cfg: cfg, pace: newPace(cfg.FullPace)}
 	slices, err := w.open(ctx)
 	if err != nil {
 		return Stats{}, err

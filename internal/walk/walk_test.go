@@ -235,7 +235,7 @@ func TestReplicaLag(t *testing.T) {
 
 // TestPace: what is bad slows and stops, what is good lets go, and idle time has a name.
 func TestPace(t *testing.T) {
-	p := newPace()
+	p := newPace(false)
 	p.publish(Verdict{Level: Slow, Why: "much to do"}, "sessions")
 	p.publish(Verdict{Level: Slow, Why: "much to do"}, "sessions")
 	if p.share > 0.5 || p.factor() >= 1 {
@@ -272,7 +272,7 @@ func TestPace(t *testing.T) {
 
 // TestTurns: while others are at work, workers take turns, and the time in which one waits for another has a name.
 func TestTurns(t *testing.T) {
-	p := newPace()
+	p := newPace(false)
 	p.publish(Verdict{Why: "others are at work", Hands: 1}, "sessions")
 	if err := p.turn(t.Context()); err != nil {
 		t.Fatal(err)
@@ -309,7 +309,7 @@ func TestTurns(t *testing.T) {
 
 // TestUnreadable: a signal that cannot be read stops.
 func TestUnreadable(t *testing.T) {
-	p := newPace()
+	p := newPace(false)
 	p.look(t.Context(), nil, []Signal{broken{}})
 	if reason, _ := p.report(); reason != "broken: cannot be read: no" {
 		t.Errorf("reason %q", reason)
@@ -321,4 +321,33 @@ type broken struct{}
 func (broken) Name() string { return "broken" }
 func (broken) Check(context.Context, pg.Querier) (Verdict, error) {
 	return Verdict{}, errors.New("no")
+}
+
+// TestFullPace: whoever wants no politeness gets all workers at once, and still waits where he has to.
+func TestFullPace(t *testing.T) {
+	busy := verdictOf{Why: "others are at work", Hands: 1}
+	polite, full := newPace(false), newPace(true)
+	for _, p := range []*pace{polite, full} {
+		p.look(t.Context(), nil, []Signal{busy})
+	}
+	if !polite.crowded() || full.crowded() {
+		t.Errorf("polite: taking turns %v, full: %v", polite.crowded(), full.crowded())
+	}
+	for range 2 {
+		if err := full.turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full.look(t.Context(), nil, []Signal{verdictOf{Level: Stop, Why: "lag", Hands: 1}})
+	if reason, _ := full.report(); reason != "fixed: lag" {
+		t.Errorf("reason %q", reason)
+	}
+}
+
+// verdictOf is a signal that never changes.
+type verdictOf Verdict
+
+func (verdictOf) Name() string { return "fixed" }
+func (v verdictOf) Check(context.Context, pg.Querier) (Verdict, error) {
+	return Verdict(v), nil
 }
