@@ -272,13 +272,15 @@ func (s *Schema) partitionColumns(r *Relation, by string) []string {
 	if err != nil {
 		return nil
 	}
+	var key []string
 	used := map[string]bool{}
-	for _, p := range t.Stmts[0].Stmt.GetCreateStmt().GetPartspec().GetPartParams() {
-		e := p.GetPartitionElem()
-		used[e.GetName()] = true
-		maps.Copy(used, columnRefs(e.GetExpr()))
+	for _, e := range all[pg.PartitionElem](t) {
+		if e.Name != "" {
+			key = append(key, e.Name)
+		}
+		maps.Copy(used, columnRefs(e.Expr))
 	}
-	return existing(r, used)
+	return append(key, slices.DeleteFunc(existing(r, used), func(c string) bool { return slices.Contains(key, c) })...)
 }
 
 // columnRefs are the last names of all column references.

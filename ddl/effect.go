@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
 // Effect is what a server will do when it executes a statement. It speaks only of relations that exist before
@@ -80,9 +82,9 @@ func OpEffects(s *Schema, op Op) Effect { return Effects(s, Statement{Ops: []Op{
 
 // effects collects an Effect.
 type effects struct {
-	s   *Schema
-	sql string
-	ast *ast // of sql, parsed when first asked for
+	s     *Schema
+	sql   string
+	stmts []*pg.RawStmt // of sql, parsed when first asked for
 
 	locks                            map[Name]LockMode
 	rewrites, scans, reindexes, gone map[Name]bool
@@ -127,11 +129,11 @@ func sortedNames[V any](set map[Name]V) []Name {
 }
 
 // tree gives the statement's syntax tree; one that finds nothing when there is no text.
-func (b *effects) tree() *ast {
-	if b.ast == nil {
-		b.ast = parseTree(b.sql)
+func (b *effects) tree() []*pg.RawStmt {
+	if b.stmts == nil {
+		b.stmts = parseTree(b.sql)
 	}
-	return b.ast
+	return b.stmts
 }
 
 // major is the server's major version.

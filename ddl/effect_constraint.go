@@ -1,6 +1,10 @@
 package ddl
 
-import "slices"
+import (
+	"slices"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+)
 
 // outgoing are the foreign keys of a relation.
 func (b *effects) outgoing(r *Relation) []*TableConstraint {
@@ -202,8 +206,8 @@ func (b *effects) validateConstraint(o ValidateConstraint) {
 
 // added is for constraints that the same statement adds.
 func (b *effects) added(r *Relation, name string) bool {
-	for n := range b.tree().nodes() {
-		if c, ok := n["Constraint"].(map[string]any); ok && c["conname"] == name {
+	for _, c := range all[pg.Constraint](b.tree()) {
+		if c.Conname == name {
 			b.scan(b.family(r)...)
 			return true
 		}

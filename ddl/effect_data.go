@@ -1,9 +1,10 @@
 package ddl
 
 import (
-	"maps"
 	"slices"
 	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
 func (b *effects) update(o Update) {
@@ -12,7 +13,7 @@ func (b *effects) update(o Update) {
 		return
 	}
 	b.write(r, b.onlyTarget(o.Table))
-	b.otherRelations("UpdateStmt")
+	b.otherRelations(first[pg.UpdateStmt](b.tree()).GetRelation())
 	var set []string
 	for _, a := range o.Set {
 		set = append(set, a.Column)
@@ -32,7 +33,7 @@ func (b *effects) delete(o Delete) {
 		return
 	}
 	b.write(r, b.onlyTarget(o.Table))
-	b.otherRelations("DeleteStmt")
+	b.otherRelations(first[pg.DeleteStmt](b.tree()).GetRelation())
 	for _, fk := range b.incoming(r) {
 		b.referrers(fk, "ON DELETE")
 	}
@@ -51,7 +52,7 @@ func (b *effects) insert(o Insert) {
 	if o.OnConflict != "" {
 		b.planIndexes(r, RowExclusive)
 	}
-	b.otherRelations("InsertStmt")
+	b.otherRelations(first[pg.InsertStmt](b.tree()).GetRelation())
 	for _, c := range r.Columns {
 		if len(o.Columns) == 0 || !slices.Contains(o.Columns, c.Name) {
 			b.defaultLocks(c.Default)
@@ -85,21 +86,16 @@ func (b *effects) write(r *Relation, only bool) {
 }
 
 func (b *effects) onlyTarget(n Name) bool {
-	for _, v := range rangeVars(b.tree().root) {
-		if v.Name == n {
-			return v.only
+	for _, v := range rangeVars(b.tree()) {
+		if relName(v) == n {
+			return !v.Inh
 		}
 	}
 	return false
 }
 
 // otherRelations are those which the statement reads beside its target.
-func (b *effects) otherRelations(kind string) {
-	if n := maps.Clone(b.tree().node(kind)); n != nil {
-		delete(n, "relation")
-		b.query(n, false)
-	}
-}
+func (b *effects) otherRelations(target *pg.RangeVar) { b.query(b.tree(), false, target) }
 
 // partners are the rows that foreign keys over these columns look up.
 func (b *effects) partners(r *Relation, columns []string) {
@@ -237,15 +233,13 @@ func (b *effects) lockObjects(o Other, m LockMode) {
 
 // selects is a query of its own: row locks show as ROW SHARE, and functions can do anything.
 func (b *effects) selects() {
-	root := b.tree().root
+	root := b.tree()
 	b.query(root, false)
-	for n := range walkNodes(root) {
-		if _, ok := n["LockingClause"]; ok {
-			for _, v := range rangeVars(root) {
-				if r := b.s.Relation(v.Name); r != nil && r.Kind != 'v' {
-					for _, f := range b.family(r) {
-						b.plan(f, RowShare)
-					}
+	if first[pg.LockingClause](root) != nil {
+		for _, v := range rangeVars(root) {
+			if r := b.s.Relation(relName(v)); r != nil && r.Kind != 'v' {
+				for _, f := range b.family(r) {
+					b.plan(f, RowShare)
 				}
 			}
 		}
@@ -263,16 +257,14 @@ func (b *effects) merge() {
 	if !b.needs(15, "MERGE") {
 		return
 	}
-	n := b.tree().node("MergeStmt")
-	target, _ := n["relation"].(map[string]any)
-	v, ok := asRangeVar(target)
-	if !ok {
+	target := first[pg.MergeStmt](b.tree()).GetRelation()
+	if target == nil {
 		b.worst("the statement cannot be read")
 		return
 	}
-	if r := b.relation(v.Name); r != nil {
-		b.write(r, v.only)
-		b.otherRelations("MergeStmt")
+	if r := b.relation(relName(target)); r != nil {
+		b.write(r, !target.Inh)
+		b.otherRelations(target)
 		b.triggersFire(r, func(*Trigger) bool { return true })
 		for _, fk := range append(b.outgoing(r), b.incoming(r)...) {
 			b.unknown = true
@@ -283,9 +275,9 @@ func (b *effects) merge() {
 
 func (b *effects) lockTable(o Other) {
 	m := LockMode(o.LockMode)
-	for _, v := range rangeVars(b.tree().root) {
-		if r := b.relation(v.Name); r != nil {
-			b.lockBelow(r, v.only, m)
+	for _, v := range rangeVars(b.tree()) {
+		if r := b.relation(relName(v)); r != nil {
+			b.lockBelow(r, !v.Inh, m)
 		}
 	}
 }
@@ -293,9 +285,9 @@ func (b *effects) lockTable(o Other) {
 func (b *effects) lockBelow(r *Relation, only bool, m LockMode) {
 	b.lock(r.Name, m)
 	if r.Kind == 'v' {
-		for _, v := range rangeVars(parseTree(r.Definition).root) {
-			if below := b.s.Relation(v.Name); below != nil {
-				b.lockBelow(below, v.only, m)
+		for _, v := range rangeVars(parseTree(r.Definition)) {
+			if below := b.s.Relation(relName(v)); below != nil {
+				b.lockBelow(below, !v.Inh, m)
 			}
 		}
 	} else if !only {
@@ -321,12 +313,7 @@ func (b *effects) vacuum(o Other) {
 			}
 		}
 	}
-	full := false
-	for n := range b.tree().nodes() {
-		if def, ok := n["DefElem"].(map[string]any); ok && def["defname"] == "full" {
-			full = true
-		}
-	}
+	_, full := option(first[pg.VacuumStmt](b.tree()).GetOptions(), "full")
 	for _, r := range rels {
 		switch {
 		case o.Tag == "VACUUM" && full:
@@ -365,10 +352,8 @@ func (b *effects) cluster(o Other) {
 
 // comment on what is part of a table takes less than on the table.
 func (b *effects) comment(o Other) {
-	n := b.tree().node("CommentStmt")
-	kind, _ := n["objtype"].(string)
-	switch kind {
-	case "OBJECT_TABCONSTRAINT", "OBJECT_TRIGGER", "OBJECT_POLICY", "OBJECT_RULE":
+	switch first[pg.CommentStmt](b.tree()).GetObjtype() {
+	case pg.ObjectType_OBJECT_TABCONSTRAINT, pg.ObjectType_OBJECT_TRIGGER, pg.ObjectType_OBJECT_POLICY, pg.ObjectType_OBJECT_RULE:
 		b.lockObjects(o, AccessShare)
 	default:
 		b.lockObjects(o, ShareUpdateExclusive)
@@ -376,16 +361,11 @@ func (b *effects) comment(o Other) {
 }
 
 func (b *effects) dropStatistics() {
-	n := b.tree().node("DropStmt")
-	for m := range walkNodes(n["objects"]) {
-		list, ok := m["List"].(map[string]any)
-		if !ok {
-			continue
-		}
-		parts := stringList(list["items"])
+	for _, o := range first[pg.DropStmt](b.tree()).GetObjects() {
+		n := nameOf(o.GetList().GetItems())
 		for _, r := range b.s.Relations {
 			for _, st := range r.Statistics {
-				if len(parts) > 0 && st.Name.Name == parts[len(parts)-1] && (len(parts) == 1 || st.Name.Schema == parts[0]) {
+				if st.Name.Name == n.Name && (n.Schema == "" || st.Name.Schema == n.Schema) {
 					b.lock(r.Name, ShareUpdateExclusive)
 				}
 			}
@@ -395,32 +375,25 @@ func (b *effects) dropStatistics() {
 
 // ruleOrPolicy locks its table, and what its expressions and actions name as these would.
 func (b *effects) ruleOrPolicy(o Other) {
-	root := b.tree().root
+	root := b.tree()
 	for _, v := range rangeVars(root) {
-		b.lockNamed(v.Name, AccessShare)
+		b.lockNamed(relName(v), AccessShare)
 	}
-	for n := range walkNodes(root) {
-		for _, kind := range []string{"InsertStmt", "UpdateStmt", "DeleteStmt"} {
-			if st, ok := n[kind].(map[string]any); ok {
-				rel, _ := st["relation"].(map[string]any)
-				if v, ok := asRangeVar(rel); ok {
-					b.lockNamed(v.Name, RowExclusive)
-				}
-			}
-		}
+	for _, v := range written(root) {
+		b.lockNamed(relName(v), RowExclusive)
 	}
-	for _, kind := range []string{"RuleStmt", "CreatePolicyStmt", "AlterPolicyStmt"} {
-		if n := b.tree().node(kind); n != nil {
-			for _, key := range []string{"relation", "table"} {
-				rel, _ := n[key].(map[string]any)
-				if v, ok := asRangeVar(rel); ok {
-					b.lockNamed(v.Name, AccessExclusive)
-				}
-			}
-			return
-		}
+	var table *pg.RangeVar
+	if st := first[pg.RuleStmt](root); st != nil {
+		table = st.Relation
+	} else if st := first[pg.CreatePolicyStmt](root); st != nil {
+		table = st.Table
+	} else if st := first[pg.AlterPolicyStmt](root); st != nil {
+		table = st.Table
+	} else {
+		b.lockObjects(o, AccessExclusive) // ALTER POLICY … RENAME
+		return
 	}
-	b.lockObjects(o, AccessExclusive) // ALTER POLICY … RENAME
+	b.lockNamed(relName(table), AccessExclusive)
 }
 
 func (b *effects) renameTrigger(o Other) {
@@ -430,32 +403,22 @@ func (b *effects) renameTrigger(o Other) {
 			continue
 		}
 		b.lock(r.Name, AccessExclusive)
-		rename := b.tree().node("RenameStmt")
-		name, _ := rename["subname"].(string)
-		if r.Kind == 'p' && b.major() >= 15 && b.rowTrigger(r, name) {
+		if r.Kind == 'p' && b.major() >= 15 && b.rowTrigger(r, first[pg.RenameStmt](b.tree()).GetSubname()) {
 			b.lockAll(b.family(r), AccessExclusive)
 		}
 	}
 }
 
 func (b *effects) dropFunction() {
-	drop := b.tree().node("DropStmt")
-	cascade := drop["behavior"] == "DROP_CASCADE"
-	for n := range walkNodes(drop["objects"]) {
-		object, ok := n["ObjectWithArgs"].(map[string]any)
-		if !ok {
-			continue
-		}
-		parts := stringList(object["objname"])
-		if len(parts) == 0 {
-			continue
-		}
+	drop := first[pg.DropStmt](b.tree())
+	for _, o := range drop.GetObjects() {
+		function := nameOf(o.GetObjectWithArgs().GetObjname()).Name
 		for _, r := range b.s.Relations {
 			for _, t := range r.Triggers {
-				if splitTypeName(strings.TrimSuffix(t.Function, "()")).Name == parts[len(parts)-1] {
+				if splitTypeName(strings.TrimSuffix(t.Function, "()")).Name == function {
 					b.lock(r.Name, AccessExclusive)
-					if !cascade {
-						b.refuse("cannot drop function %s because trigger %s of %s needs it", parts[len(parts)-1], QuoteIdent(t.Name), r.Name)
+					if drop.Behavior != pg.DropBehavior_DROP_CASCADE {
+						b.refuse("cannot drop function %s because trigger %s of %s needs it", function, QuoteIdent(t.Name), r.Name)
 					}
 				}
 			}
@@ -465,52 +428,31 @@ func (b *effects) dropFunction() {
 
 // createFunction: the body of an SQL function is analysed, which locks what it names; others are only text.
 func (b *effects) createFunction() {
-	n := b.tree().node("CreateFunctionStmt")
-	if body := n["sql_body"]; body != nil {
+	st := first[pg.CreateFunctionStmt](b.tree())
+	if body := st.GetSqlBody(); body != nil {
 		b.query(body, true)
 		return
 	}
-	language, body := "", ""
-	for m := range walkNodes(n["options"]) {
-		def, ok := m["DefElem"].(map[string]any)
-		if !ok {
-			continue
-		}
-		arg, _ := def["arg"].(map[string]any)
-		switch def["defname"] {
-		case "language":
-			s, _ := arg["String"].(map[string]any)
-			language, _ = s["sval"].(string)
-		case "as":
-			list, _ := arg["List"].(map[string]any)
-			body = strings.Join(stringList(list["items"]), "")
-		}
+	language, _ := option(st.GetOptions(), "language")
+	if !strings.EqualFold(language.GetString_().GetSval(), "sql") {
+		return
 	}
-	if strings.EqualFold(language, "sql") {
-		root := parseTree(body).root
-		b.rewritten(root)
-		for m := range walkNodes(root) {
-			for _, kind := range []string{"InsertStmt", "UpdateStmt", "DeleteStmt"} {
-				if st, ok := m[kind].(map[string]any); ok {
-					rel, _ := st["relation"].(map[string]any)
-					if v, ok := asRangeVar(rel); ok {
-						b.lockNamed(v.Name, RowExclusive)
-					}
-				}
-			}
-		}
+	body, _ := option(st.GetOptions(), "as")
+	root := parseTree(strings.Join(strs(body.GetList().GetItems()), ""))
+	b.rewritten(root)
+	for _, v := range written(root) {
+		b.lockNamed(relName(v), RowExclusive)
 	}
 }
 
 func (b *effects) dropSchema() {
-	n := b.tree().node("DropStmt")
-	cascade := n["behavior"] == "DROP_CASCADE"
-	for _, schema := range stringList(n["objects"]) {
+	drop := first[pg.DropStmt](b.tree())
+	for _, schema := range strs(drop.GetObjects()) {
 		for name, r := range b.s.Relations {
 			if name.Schema != schema {
 				continue
 			}
-			if !cascade {
+			if drop.Behavior != pg.DropBehavior_DROP_CASCADE {
 				b.refuse("cannot drop schema %s because other objects depend on it", QuoteIdent(schema))
 			}
 			if b.dropped[r.Name] {
@@ -536,17 +478,15 @@ func (b *effects) dropSchema() {
 }
 
 func (b *effects) copy() {
-	n := b.tree().node("CopyStmt")
-	rel, _ := n["relation"].(map[string]any)
-	v, ok := asRangeVar(rel)
-	from, _ := n["is_from"].(bool)
+	st := first[pg.CopyStmt](b.tree())
+	table := relName(st.GetRelation())
 	switch {
-	case !ok:
-		b.query(n["query"], false)
-	case from:
-		b.insert(Insert{Table: v.Name, Query: "COPY"})
+	case table.IsZero():
+		b.query(st.GetQuery(), false)
+	case st.IsFrom:
+		b.insert(Insert{Table: table, Query: "COPY"})
 	default:
-		if r := b.relation(v.Name); r != nil {
+		if r := b.relation(table); r != nil {
 			b.lock(r.Name, AccessShare)
 			b.scan(r)
 		}
@@ -556,10 +496,10 @@ func (b *effects) copy() {
 // rewritten is what analysing and rewriting a query locks: its relations and those behind views, no indexes.
 func (b *effects) rewritten(root any) {
 	for _, v := range rangeVars(root) {
-		if r := b.s.Relation(v.Name); r != nil {
+		if r := b.s.Relation(relName(v)); r != nil {
 			b.lock(r.Name, AccessShare)
 			if r.Kind == 'v' {
-				b.rewritten(parseTree(r.Definition).root)
+				b.rewritten(parseTree(r.Definition))
 			}
 		}
 	}
@@ -567,17 +507,13 @@ func (b *effects) rewritten(root any) {
 
 // explainStmt is planned, and executed with ANALYZE.
 func (b *effects) explainStmt() {
-	n := b.tree().node("ExplainStmt")
-	inner, _ := n["query"].(map[string]any)
-	if inner["SelectStmt"] == nil {
+	st := first[pg.ExplainStmt](b.tree())
+	if st.GetQuery().GetSelectStmt() == nil {
 		b.worst("EXPLAIN of anything but a query is not looked into")
 		return
 	}
-	b.query(inner, false)
-	for m := range walkNodes(n["options"]) {
-		if def, ok := m["DefElem"].(map[string]any); ok && def["defname"] == "analyze" {
-			return
-		}
+	b.query(st.Query, false)
+	if _, executed := option(st.Options, "analyze"); !executed {
+		clear(b.scans)
 	}
-	clear(b.scans)
 }

@@ -241,7 +241,8 @@ func attachable(i, c *Index) bool {
 }
 
 // scanUnlessProven reads a table that becomes a partition of p, or (without) its default partition, unless its
-// constraints prove what the bound asks. The proof covers what people write: one column, constants.
+// constraints prove what the bound asks. The proof covers what people write (one column, constants) and
+// [Schema.BoundCondition].
 func (b *effects) scanUnlessProven(r, p *Relation, bound string, without bool) {
 	if b.proves(r, p, bound, without) {
 		return
@@ -253,6 +254,17 @@ func (b *effects) scanUnlessProven(r, p *Relation, bound string, without bool) {
 }
 
 func (b *effects) proves(r, p *Relation, bound string, without bool) bool {
+	if condition, ok := b.s.BoundCondition(p, bound); ok {
+		if without {
+			condition = "NOT (" + condition + ")"
+		}
+		asked := exprText(exprTree(condition))
+		for _, c := range r.Constraints {
+			if c.Kind == Check && c.Valid && exprText(checkExpr(c)) == asked {
+				return true
+			}
+		}
+	}
 	if len(p.PartitionBy) != 1 {
 		return false
 	}
@@ -290,25 +302,17 @@ func (b *effects) proves(r, p *Relation, bound string, without bool) bool {
 
 // boundConstants reads FOR VALUES FROM (a) TO (b) and FOR VALUES IN (…). MINVALUE and MAXVALUE are "".
 func boundConstants(bound string) (lower, upper string, list []string) {
-	spec := parseTree("CREATE TABLE x PARTITION OF y " + bound).node("partbound")
-	values := func(key string) (out []string) {
-		datums, _ := spec[key].([]any)
-		for _, d := range datums {
-			n, _ := d.(map[string]any)
-			out = append(out, constantOf(n))
-		}
-		return out
+	spec := readBound(bound)
+	for _, d := range spec.GetListdatums() {
+		list = append(list, constantOf(d))
 	}
-	if list = values("listdatums"); len(list) > 0 {
-		return "", "", list
+	if l := spec.GetLowerdatums(); len(l) == 1 {
+		lower = constantOf(l[0])
 	}
-	if l := values("lowerdatums"); len(l) == 1 {
-		lower = l[0]
+	if u := spec.GetUpperdatums(); len(u) == 1 {
+		upper = constantOf(u[0])
 	}
-	if u := values("upperdatums"); len(u) == 1 {
-		upper = u[0]
-	}
-	return lower, upper, nil
+	return lower, upper, list
 }
 
 func (b *effects) detachPartition(o DetachPartition) {

@@ -3,19 +3,18 @@ package ddl
 import (
 	"slices"
 	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
 // Views.
 
 // query is what reading a query locks: every relation it names and, unless it is only analysed, what stands
 // behind its views, with all indexes.
-func (b *effects) query(root any, onlyAnalysed bool) {
-	if root == nil {
-		return
-	}
-	for _, v := range rangeVars(root) {
-		if r := b.s.Relation(v.Name); r != nil {
-			b.read(r, v.only, onlyAnalysed)
+func (b *effects) query(root any, onlyAnalysed bool, without ...*pg.RangeVar) {
+	for _, v := range rangeVars(root, without...) {
+		if r := b.s.Relation(relName(v)); r != nil {
+			b.read(r, !v.Inh, onlyAnalysed)
 		}
 	}
 	if !onlyAnalysed {
@@ -29,7 +28,7 @@ func (b *effects) read(r *Relation, only, onlyAnalysed bool) {
 		return
 	}
 	if r.Kind == 'v' {
-		b.query(parseTree(r.Definition).root, false)
+		b.query(parseTree(r.Definition), false)
 		return
 	}
 	rels := []*Relation{r}
@@ -52,7 +51,7 @@ func (b *effects) createView(o CreateView) {
 		}
 		b.lock(have.Name, AccessExclusive)
 	}
-	b.query(parseTree(o.Query).root, !o.Materialized || !o.WithData)
+	b.query(parseTree(o.Query), !o.Materialized || !o.WithData)
 }
 
 func (b *effects) dropView(o DropView) {
@@ -72,25 +71,21 @@ func (b *effects) refresh(o RefreshMaterializedView) {
 	if r == nil {
 		return
 	}
-	empty := false
-	if n := b.tree().node("RefreshMatViewStmt"); n != nil {
-		empty, _ = n["skipData"].(bool)
-	}
 	if o.Concurrently {
 		b.lock(r.Name, Exclusive)
 		for _, i := range r.Indexes {
 			b.lock(i.Name, RowExclusive)
 		}
 		b.scan(r)
-		b.query(parseTree(r.Definition).root, false)
+		b.query(parseTree(r.Definition), false)
 		return
 	}
 	b.rewrite(r)
-	if empty {
+	if first[pg.RefreshMatViewStmt](b.tree()).GetSkipData() {
 		delete(b.scans, r.Name)
 		return
 	}
-	b.query(parseTree(r.Definition).root, false)
+	b.query(parseTree(r.Definition), false)
 }
 
 // Sequences.
@@ -112,22 +107,9 @@ func (b *effects) alterSequence(o AlterSequence) {
 		return
 	}
 	b.lock(q.Name, ShareRowExclusive)
-	if n := b.tree().node("AlterSeqStmt"); n != nil {
-		for m := range walkNodes(n["options"]) {
-			def, ok := m["DefElem"].(map[string]any)
-			if !ok || def["defname"] != "owned_by" {
-				continue
-			}
-			arg, _ := def["arg"].(map[string]any)
-			list, _ := arg["List"].(map[string]any)
-			if parts := stringList(list["items"]); len(parts) > 1 {
-				n := Name{Name: parts[len(parts)-2]}
-				if len(parts) > 2 {
-					n.Schema = parts[len(parts)-3]
-				}
-				b.lockNamed(n, AccessShare)
-			}
-		}
+	owner, _ := option(first[pg.AlterSeqStmt](b.tree()).GetOptions(), "owned_by")
+	if column := owner.GetList().GetItems(); len(column) > 1 { // not NONE
+		b.lockNamed(nameOf(column[:len(column)-1]), AccessShare)
 	}
 }
 
@@ -219,15 +201,12 @@ func (b *effects) createTrigger(o CreateTrigger) {
 		return
 	}
 	b.lock(r.Name, ShareRowExclusive)
-	n := b.tree().node("CreateTrigStmt")
-	row, _ := n["row"].(bool)
-	if r.Kind == 'p' && (row || n == nil) {
+	st := first[pg.CreateTrigStmt](b.tree())
+	if r.Kind == 'p' && (st == nil || st.Row) {
 		b.lockAll(b.family(r), ShareRowExclusive)
 	}
-	if from, ok := n["constrrel"].(map[string]any); ok {
-		if v, ok := asRangeVar(from); ok {
-			b.lockNamed(v.Name, AccessShare)
-		}
+	if from := st.GetConstrrel(); from != nil {
+		b.lockNamed(relName(from), AccessShare)
 	}
 }
 

@@ -3,6 +3,8 @@ package ddl
 import (
 	"slices"
 	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
 func (b *effects) createTable(o CreateTable) {
@@ -38,14 +40,10 @@ func (b *effects) createTable(o CreateTable) {
 
 // createAs is CREATE TABLE AS and SELECT INTO; EXECUTE of a prepared statement is not looked into.
 func (b *effects) createAs() {
-	if create := b.tree().node("CreateTableAsStmt"); create != nil {
-		into, _ := create["into"].(map[string]any)
-		b.query(create["query"], into["skipData"] == true)
-	} else if sel := b.tree().node("SelectStmt"); sel != nil {
-		into := sel["intoClause"]
-		delete(sel, "intoClause")
-		b.query(sel, false)
-		sel["intoClause"] = into
+	if create := first[pg.CreateTableAsStmt](b.tree()); create != nil {
+		b.query(create.Query, create.Into.GetSkipData())
+	} else if sel := first[pg.SelectStmt](b.tree()); sel != nil {
+		b.query(sel, false, sel.IntoClause.GetRel())
 	} else {
 		b.worst("the query cannot be read")
 	}
@@ -154,13 +152,8 @@ func (b *effects) dropDependents(r *Relation, column string, cascade bool) {
 }
 
 func (b *effects) truncate(o Truncate) {
-	only, restart := false, false
-	if t := b.tree().node("TruncateStmt"); t != nil {
-		restart, _ = t["restart_seqs"].(bool)
-		for _, v := range rangeVars(t) {
-			only = only || v.only && v.Name == o.Table
-		}
-	}
+	st := first[pg.TruncateStmt](b.tree())
+	only := slices.ContainsFunc(rangeVars(st), func(v *pg.RangeVar) bool { return !v.Inh && relName(v) == o.Table })
 	r := b.relation(o.Table)
 	if r == nil {
 		return
@@ -193,7 +186,7 @@ func (b *effects) truncate(o Truncate) {
 				b.reindexes[i.Name] = true
 			}
 		}
-		if restart {
+		if st.GetRestartSeqs() {
 			for _, q := range b.ownedSequences(f, "") {
 				b.lock(q, AccessExclusive)
 			}
@@ -203,8 +196,8 @@ func (b *effects) truncate(o Truncate) {
 
 // named reports whether the statement itself names a relation.
 func (b *effects) named(n Name) bool {
-	for _, v := range rangeVars(b.tree().root) {
-		if r := b.s.Relation(v.Name); r != nil && r.Name == n {
+	for _, v := range rangeVars(b.tree()) {
+		if r := b.s.Relation(relName(v)); r != nil && r.Name == n {
 			return true
 		}
 	}
@@ -350,19 +343,12 @@ func (b *effects) inlined(function string, depth int) bool {
 		strings.Contains(found.Definition, "RETURNS SETOF") {
 		return false
 	}
-	tree := parseTree(found.Body)
-	list, _ := tree.root.(map[string]any)
-	stmts, _ := list["stmts"].([]any)
-	sel := tree.node("SelectStmt")
-	if len(stmts) != 1 || sel == nil || sel["fromClause"] != nil || sel["whereClause"] != nil || sel["withClause"] != nil {
+	_, stmt, err := one(found.Body)
+	sel := stmt.GetSelectStmt()
+	if err != nil || sel == nil || sel.FromClause != nil || sel.WhereClause != nil || sel.WithClause != nil || first[pg.SubLink](sel.TargetList) != nil {
 		return false
 	}
-	for n := range walkNodes(sel["targetList"]) {
-		if n["SubLink"] != nil {
-			return false
-		}
-	}
-	for _, f := range functionNames(sel["targetList"]) {
+	for _, f := range functionNames(sel.TargetList) {
 		if b.s.FunctionVolatility(f) == 'v' && !b.inlined(f, depth+1) {
 			return false
 		}
@@ -379,18 +365,11 @@ func (b *effects) defaultLocks(expr string) {
 
 // sequenceCalls locks what nextval, setval, currval and lastval are called for.
 func (b *effects) sequenceCalls(root any) {
-	for n := range walkNodes(root) {
-		call, ok := n["FuncCall"].(map[string]any)
-		if !ok {
+	for _, call := range all[pg.FuncCall](root) {
+		if len(call.Args) == 0 || !slices.Contains([]string{"nextval", "setval", "currval"}, nameOf(call.Funcname).Name) {
 			continue
 		}
-		name := stringList(call["funcname"])
-		args, _ := call["args"].([]any)
-		if len(name) == 0 || len(args) == 0 || !slices.Contains([]string{"nextval", "setval", "currval"}, name[len(name)-1]) {
-			continue
-		}
-		arg, _ := args[0].(map[string]any)
-		if q := b.sequence(splitTypeName(constantOf(arg))); q != nil {
+		if q := b.sequence(splitTypeName(constantOf(call.Args[0]))); q != nil {
 			b.lock(q.Name, RowExclusive)
 		}
 	}
@@ -492,7 +471,7 @@ func (b *effects) provenNotNull(r *Relation, column string) bool {
 }
 
 // checkExpr is the expression of a CHECK constraint.
-func checkExpr(c *TableConstraint) map[string]any {
+func checkExpr(c *TableConstraint) *pg.Node {
 	def := strings.TrimSuffix(strings.TrimSpace(c.Definition), " NO INHERIT")
 	return exprTree(strings.TrimPrefix(def, "CHECK "))
 }

@@ -295,8 +295,8 @@ func Identity(sql string) (kind, identity string, replace bool) {
 					continue
 				}
 			}
-			t, err := typeText(fp.GetArgType())
-			if err != nil {
+			t := typeText(fp.GetArgType())
+			if t == "" {
 				return kind, "", f.Replace
 			}
 			args = append(args, t)
@@ -307,13 +307,13 @@ func Identity(sql string) (kind, identity string, replace bool) {
 	case *pg.Node_CreateExtensionStmt:
 		return "EXTENSION", QuoteIdent(n.CreateExtensionStmt.Extname), n.CreateExtensionStmt.IfNotExists
 	case *pg.Node_CreatePolicyStmt:
-		return "POLICY", QuoteIdent(n.CreatePolicyStmt.PolicyName) + " ON " + rangeName(n.CreatePolicyStmt.Table), false
+		return "POLICY", QuoteIdent(n.CreatePolicyStmt.PolicyName) + " ON " + relName(n.CreatePolicyStmt.Table).String(), false
 	case *pg.Node_RuleStmt:
-		return "RULE", QuoteIdent(n.RuleStmt.Rulename) + " ON " + rangeName(n.RuleStmt.Relation), n.RuleStmt.Replace
+		return "RULE", QuoteIdent(n.RuleStmt.Rulename) + " ON " + relName(n.RuleStmt.Relation).String(), n.RuleStmt.Replace
 	case *pg.Node_CreateStatsStmt:
 		return "STATISTICS", dotted(n.CreateStatsStmt.Defnames), n.CreateStatsStmt.IfNotExists
 	case *pg.Node_CompositeTypeStmt:
-		return "TYPE", rangeName(n.CompositeTypeStmt.Typevar), false
+		return "TYPE", relName(n.CompositeTypeStmt.Typevar).String(), false
 	case *pg.Node_CreateRangeStmt:
 		return "TYPE", dotted(n.CreateRangeStmt.TypeName), false
 	case *pg.Node_CreatePublicationStmt:
@@ -328,8 +328,6 @@ func Identity(sql string) (kind, identity string, replace bool) {
 	return "", "", false
 }
 
-func rangeName(r *pg.RangeVar) string { return Name{r.GetSchemaname(), r.GetRelname()}.String() }
-
 func dotted(names []*pg.Node) string {
 	var out []string
 	for _, n := range names {
@@ -338,19 +336,16 @@ func dotted(names []*pg.Node) string {
 	return strings.Join(out, ".")
 }
 
-// pgVersion is the version of the parse tree, which the deparser checks.
-const pgVersion = 170007
+// typeText writes a type as SQL; "" where the parser's library cannot say it.
+func typeText(t *pg.TypeName) string {
+	null := &pg.Node{Node: &pg.Node_AConst{AConst: &pg.A_Const{Isnull: true}}}
+	return strings.TrimPrefix(exprText(&pg.Node{Node: &pg.Node_TypeCast{TypeCast: &pg.TypeCast{Arg: null, TypeName: t}}}), "NULL::")
+}
 
-// typeText writes a type as SQL.
-func typeText(t *pg.TypeName) (string, error) {
-	cast := &pg.Node{Node: &pg.Node_TypeCast{TypeCast: &pg.TypeCast{Arg: &pg.Node{Node: &pg.Node_AConst{AConst: &pg.A_Const{Isnull: true}}}, TypeName: t}}}
-	sel := &pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: &pg.SelectStmt{
-		TargetList: []*pg.Node{{Node: &pg.Node_ResTarget{ResTarget: &pg.ResTarget{Val: cast}}}}}}}
-	s, err := pg.Deparse(&pg.ParseResult{Version: pgVersion, Stmts: []*pg.RawStmt{{Stmt: sel}}})
-	if err != nil {
-		return "", err
-	}
-	return strings.TrimPrefix(strings.TrimPrefix(s, "SELECT "), "NULL::"), nil
+// exprText writes an expression as SQL; "" where the parser's library cannot say it.
+func exprText(n *pg.Node) string {
+	return strings.TrimPrefix(deparse(&pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: &pg.SelectStmt{
+		TargetList: []*pg.Node{{Node: &pg.Node_ResTarget{ResTarget: &pg.ResTarget{Val: n}}}}}}}), "SELECT ")
 }
 
 // UsesColumnOrder reports whether the body of a function counts the columns of a table from the left: INSERT

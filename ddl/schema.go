@@ -60,7 +60,7 @@ type Relation struct {
 	IsPartition  bool
 	Bound        string   // pg_get_expr(relpartbound)
 	PartitionKey string   // pg_get_partkeydef; "" = not partitioned
-	PartitionBy  []string // columns named by the partition key (also inside its expressions)
+	PartitionBy  []string // columns of the partition key in its order, then those inside its expressions
 
 	RowSecurity      bool
 	ForceRowSecurity bool

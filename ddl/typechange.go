@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
 // Change is what it costs to give a column another type.
@@ -327,50 +329,24 @@ func operators(t sqlType) string {
 
 // usingType is the type of a USING expression that is nothing but the column under casts which change nothing;
 // otherwise why says what else it is.
-func (s *Schema) usingType(n map[string]any, column string, have sqlType) (t sqlType, why string) {
-	if bareColumn(n) == column {
+func (s *Schema) usingType(n *pg.Node, column string, have sqlType) (t sqlType, why string) {
+	if columnOf(n.GetColumnRef()) == column {
 		return have, ""
 	}
-	if c, ok := n["CollateClause"].(map[string]any); ok {
-		arg, _ := c["arg"].(map[string]any)
-		return s.usingType(arg, column, have)
+	if c := n.GetCollateClause(); c != nil {
+		return s.usingType(c.Arg, column, have)
 	}
-	if c, ok := n["TypeCast"].(map[string]any); ok {
-		arg, _ := c["arg"].(map[string]any)
-		if t, why = s.usingType(arg, column, have); why != "" {
+	if c := n.GetTypeCast(); c != nil {
+		if t, why = s.usingType(c.Arg, column, have); why != "" {
 			return t, why
 		}
-		to, _ := c["typeName"].(map[string]any)
-		want := s.castType(to)
+		want := s.writtenType(typeName(c.TypeName))
 		if want.unknown {
 			return t, "USING casts to a type that is not known"
 		}
 		return want, s.coerce(t, want)
 	}
 	return have, "USING computes every value"
-}
-
-// castType reads a type name out of a syntax tree.
-func (s *Schema) castType(n map[string]any) sqlType {
-	var name Name
-	switch parts := stringList(n["names"]); len(parts) {
-	case 1:
-		name.Name = parts[0]
-	case 2:
-		name = Name{parts[0], parts[1]}
-	}
-	w := TypeName{Schema: name.Schema, Name: name.Name}
-	mods, _ := n["typmods"].([]any)
-	for _, m := range mods {
-		c, _ := m.(map[string]any)
-		w.Mods = append(w.Mods, constantOf(c))
-	}
-	if bounds, ok := n["arrayBounds"].([]any); ok {
-		w.Array = len(bounds)
-	}
-	t := s.writtenType(w)
-	t.unknown = t.unknown || t.text == "interval" && len(w.Mods) > 0
-	return t
 }
 
 // lastPart is a name without its schema, for collations: pg_catalog."C" and "C" are one.

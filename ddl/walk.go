@@ -30,3 +30,23 @@ func walkValue(v reflect.Value, visit func(m any) bool) {
 		}
 	}
 }
+
+// all are the nodes of type T, outer ones first.
+func all[T any](root any) []*T {
+	var out []*T
+	walk(root, func(n any) bool {
+		if t, ok := n.(*T); ok {
+			out = append(out, t)
+		}
+		return true
+	})
+	return out
+}
+
+// first is the outermost node of type T, nil when there is none.
+func first[T any](root any) *T {
+	if list := all[T](root); len(list) > 0 {
+		return list[0]
+	}
+	return nil
+}

@@ -206,7 +206,7 @@ func (c *compiler) attachPartition(op ddl.AttachPartition, sql string) error {
 		c.step(Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: backs})
 		return nil
 	}
-	expr, ok := boundCheck(r, op.Bound)
+	expr, ok := c.now.BoundCondition(r, op.Bound)
 	if !ok {
 		return c.refuse("partition-bound", "add and validate a CHECK that implies the bound, then set `-- replank: plain`",
 			"Replank cannot write the bound %s of %s as a CHECK, and without one ATTACH reads all rows under ACCESS EXCLUSIVE", op.Bound, p.Name)
@@ -229,13 +229,31 @@ func (c *compiler) attachPartition(op ddl.AttachPartition, sql string) error {
 			return err
 		}
 	}
+	// ATTACH adopts a constraint that is equal to the parent's, and would build its index, or prove it for all rows,
+	// if there is none.
 	for _, k := range r.Constraints {
-		if k.Kind != ddl.ForeignKey || hasLike(p, k) {
+		if hasLike(p, k) {
 			continue
 		}
-		// ATTACH adopts a valid foreign key that is equal to the parent's, and would prove it for all rows if there is none.
-		c.addThenValidate(p, k.Name, false, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", p.Name, qi(k.Name), k.Definition),
-			fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", p.Name, qi(k.Name)))
+		switch k.Kind {
+		case ddl.ForeignKey:
+			c.addThenValidate(p, k.Name, false, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", p.Name, qi(k.Name), k.Definition),
+				fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", p.Name, qi(k.Name)))
+		case ddl.PrimaryKey, ddl.Unique:
+			i := c.now.Index(ddl.Name{Schema: r.Name.Schema, Name: k.Index})
+			if i == nil {
+				continue
+			}
+			name := c.attachedName(p, k)
+			like := ddl.Constraint{Kind: k.Kind, Columns: k.Columns, Include: i.Include, Body: k.Definition,
+				Deferrable: k.Deferrable, InitiallyDeferred: k.Deferred, NullsNotDistinct: i.NullsNotDistinct}
+			if err := c.uniqueConstraint(p, name, like, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", p.Name, qi(name))); err != nil {
+				return err
+			}
+		}
+	}
+	if p, err = c.relation(op.Partition); err != nil { // with its new constraints
+		return err
 	}
 	c.step(Step{Phase: Verify, Kind: Transaction, adopts: len(r.Constraints) > 0 && allAdopted(r, p), Title: title(sql), SQL: append([]string{sql}, drops...), Reverse: backs})
 	return nil
@@ -265,17 +283,20 @@ func (c *compiler) shed(r, p *ddl.Relation) []string {
 		if hasLike(p, k) || k.Kind == ddl.Check || k.Kind == ddl.NotNull {
 			continue
 		}
-		name := k.Name
-		if k.Kind != ddl.ForeignKey {
-			label, cols := ddl.LabelUnique, k.Columns
-			if k.Kind == ddl.PrimaryKey {
-				label, cols = ddl.LabelPrimaryKey, nil
-			}
-			name = ddl.IndexName(p.Name.Name, cols, label, c.taken(p.Name.Schema))
-		}
-		out = append(out, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", p.Name, qi(name)))
+		out = append(out, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", p.Name, qi(c.attachedName(p, k))))
 	}
 	return out
+}
+
+// attachedName is what ATTACH calls the constraint that it gives to a partition for one of its parent.
+func (c *compiler) attachedName(p *ddl.Relation, k *ddl.TableConstraint) string {
+	switch k.Kind {
+	case ddl.ForeignKey:
+		return k.Name
+	case ddl.PrimaryKey:
+		return ddl.IndexName(p.Name.Name, nil, ddl.LabelPrimaryKey, c.taken(p.Name.Schema))
+	}
+	return ddl.IndexName(p.Name.Name, k.Columns, ddl.LabelUnique, c.taken(p.Name.Schema))
 }
 
 // partitionIndex builds the partition's part of a parent's index, so that ATTACH adopts it and builds nothing.
@@ -286,7 +307,7 @@ func (c *compiler) partitionIndex(p *ddl.Relation, i *ddl.Index) error {
 		}
 	}
 	if i.Constraint != "" {
-		return nil // ATTACH builds it; the step's scans show in the plan
+		return nil // comes with its constraint
 	}
 	name := ddl.IndexName(p.Name.Name, i.Keys, "idx", c.taken(p.Name.Schema))
 	table := p.Name
@@ -297,39 +318,6 @@ func (c *compiler) partitionIndex(p *ddl.Relation, i *ddl.Index) error {
 	full := ddl.Name{Schema: p.Name.Schema, Name: name}
 	c.concurrently(p, full, fmt.Sprintf("build index %s on %s", full, p.Name), sql)
 	return nil
-}
-
-// boundCheck writes a partition bound as a condition from which PostgreSQL can derive it.
-func boundCheck(parent *ddl.Relation, bound string) (string, bool) {
-	method, _, _ := strings.Cut(parent.PartitionKey, " ")
-	if len(parent.PartitionBy) != 1 || strings.Contains(parent.PartitionKey, "((") {
-		return "", false
-	}
-	col := qi(parent.PartitionBy[0])
-	b := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(bound), "FOR VALUES"))
-	switch method {
-	case "RANGE":
-		from, to, ok := strings.Cut(strings.TrimPrefix(b, "FROM "), " TO ")
-		if !ok {
-			return "", false
-		}
-		from, to = strings.TrimSpace(from), strings.TrimSpace(to)
-		out := col + " IS NOT NULL"
-		if !strings.EqualFold(from, "(MINVALUE)") {
-			out += " AND " + col + " >= " + from
-		}
-		if !strings.EqualFold(to, "(MAXVALUE)") {
-			out += " AND " + col + " < " + to
-		}
-		return out, true
-	case "LIST":
-		in, ok := strings.CutPrefix(b, "IN ")
-		if !ok || strings.Contains(strings.ToUpper(in), "NULL") {
-			return "", false
-		}
-		return col + " IS NOT NULL AND " + col + " IN " + in, true
-	}
-	return "", false
 }
 
 // detachPartition leaves the partition to complete: old code reads it through the parent.
@@ -364,7 +352,7 @@ func (c *compiler) detachPartition(op ddl.DetachPartition, sql string) error {
 		CleanupIf: attached + " AND inhdetachpending)",
 		Cleanup:   []string{fmt.Sprintf("ALTER TABLE %s DETACH PARTITION %s FINALIZE", r.Name, p.Name)},
 		Reverse:   []string{back}})
-	if !op.Concurrently && len(r.PartitionBy) == 1 {
+	if !op.Concurrently {
 		// DETACH … CONCURRENTLY leaves the bound behind as a CHECK; the user's DETACH would not.
 		check := ddl.ConstraintName(p.Name.Name, r.PartitionBy, ddl.LabelCheck, c.takenConstraint(p))
 		c.later(Step{Kind: Transaction, Title: "drop what is left of the bound of " + p.Name.String(),

@@ -87,7 +87,6 @@ func (a *app) plan(ctx context.Context, ms []history.Migration, opt planOptions)
 	if err != nil {
 		return err
 	}
-	defer e.Close()
 	p, err := e.Plan(ctx, ms)
 	if err != nil {
 		return err
@@ -196,7 +195,7 @@ while nothing has changed. Stop it with Ctrl-C: apply goes on where it was.`,
 	return cmd
 }
 
-// engine opens the database, shows what happens while fn runs, and closes both.
+// engine opens the database and shows what happens while fn runs.
 func (a *app) engine(ctx context.Context, fn func(e *migrate.Engine) error) error {
 	view := a.watch()
 	closed := false

@@ -32,7 +32,6 @@ makes it its own.`,
 			if err != nil {
 				return err
 			}
-			defer e.Close()
 			if forget {
 				if err := e.Forget(cmd.Context()); err != nil {
 					return err
@@ -126,7 +125,6 @@ except for the line that says so. Nothing is changed.`,
 			if err != nil {
 				return err
 			}
-			defer e.Close()
 			r.Owner = a.set.Owner
 			sql := e.Grants(r)
 			if a.set.JSON {
@@ -156,7 +154,6 @@ knows nothing of them any more. Refused while a migration is under way or ready.
 			if err != nil {
 				return err
 			}
-			defer e.Close()
 			if !yes {
 				if err := a.confirm("Drop schema replank of database " + e.Server().Database + ", with all receipts?"); err != nil {
 					return err

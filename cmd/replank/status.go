@@ -36,7 +36,6 @@ With --gate --watch it waits for the answer to be 0 or 4.`,
 			if err != nil {
 				return err
 			}
-			defer e.Close()
 			s := &statusView{app: a, engine: e, paths: args, gate: gate, began: time.Now()}
 			if watch {
 				return s.watch(cmd.Context())
@@ -296,7 +295,6 @@ func (a *app) receiptCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer e.Close()
 			rec, err := e.Receipt(cmd.Context(), args[0])
 			if err != nil {
 				return err

@@ -14,6 +14,7 @@ type variant struct {
 	schema string
 	odd    bool // names that need quotes
 	part   bool // t is partitioned
+	nested bool // and its first partition is, too
 	deps   bool // views, triggers, policies and the like stand on t
 }
 
@@ -21,6 +22,7 @@ var variants = []variant{
 	{name: "plain", schema: "public"},
 	{name: "odd", schema: `My "Schema" ä`, odd: true},
 	{name: "partitioned", schema: "public", part: true},
+	{name: "nested", schema: "public", part: true, nested: true},
 	{name: "dependents", schema: "public", deps: true},
 }
 
@@ -55,7 +57,7 @@ func (v variant) fill(sql string) string {
 			return v.table(key)
 		case "leaf":
 			if v.part {
-				return v.table("t_1")
+				return v.table("t_2")
 			}
 			return v.table("t")
 		case "mood":
@@ -70,7 +72,13 @@ func (v variant) sql() string {
 	by, parts := "", ""
 	if v.part {
 		by = " PARTITION BY RANGE (id)"
-		parts = `CREATE TABLE {name:t_1} PARTITION OF {t} FOR VALUES FROM (0) TO (60);
+		parts = `CREATE TABLE {name:t_1} PARTITION OF {t} FOR VALUES FROM (0) TO (60);`
+		if v.nested {
+			parts = `CREATE TABLE {name:t_1} PARTITION OF {t} FOR VALUES FROM (0) TO (60) PARTITION BY LIST (id);
+CREATE TABLE {name:t_1a} PARTITION OF {name:t_1} FOR VALUES IN (1, 2, 3);
+CREATE TABLE {name:t_1b} PARTITION OF {name:t_1} DEFAULT;`
+		}
+		parts += `
 CREATE TABLE {name:t_2} PARTITION OF {t} FOR VALUES FROM (60) TO (1000);
 CREATE TABLE {spare} PARTITION OF {t} FOR VALUES FROM (5000) TO (6000);`
 	}

@@ -23,8 +23,8 @@ type form struct {
 var (
 	plainOnly       = []string{"plain"}
 	plainOdd        = []string{"plain", "odd"}
-	partitionedOnly = []string{"partitioned"}
-	noDependents    = []string{"plain", "odd", "partitioned"}
+	partitionedOnly = []string{"partitioned", "nested"}
+	noDependents    = []string{"plain", "odd", "partitioned", "nested"}
 )
 
 var forms = []form{
@@ -200,6 +200,9 @@ CREATE MATERIALIZED VIEW {name:m1} AS SELECT id, {pid} FROM {t}; CREATE UNIQUE I
 	// Partitions.
 	{group: "partition", name: "create partition", sql: `CREATE TABLE {s}.{name:part} PARTITION OF {t} FOR VALUES FROM (1000) TO (2000);`, only: partitionedOnly},
 	{group: "partition", name: "attach partition", prep: `CREATE TABLE {s}.{name:part} (LIKE {t} INCLUDING ALL); INSERT INTO {s}.{name:part} SELECT * FROM {t} WHERE false;`, sql: `ALTER TABLE {t} ATTACH PARTITION {s}.{name:part} FOR VALUES FROM (1000) TO (2000);`, only: partitionedOnly},
+	{group: "partition", name: "attach partition of a hash", prep: `CREATE TABLE {s}.{name:h} (id int PRIMARY KEY, v text, {a} int DEFAULT 1, UNIQUE (id, v)) PARTITION BY HASH (id); CREATE TABLE {s}.{name:h0} (LIKE {s}.{name:h}); INSERT INTO {s}.{name:h0} SELECT g, 'v' FROM generate_series(1, 40) g WHERE satisfies_hash_partition('{s}.{name:h}'::regclass, 2, 1, g);`, sql: `ALTER TABLE {s}.{name:h} ATTACH PARTITION {s}.{name:h0} FOR VALUES WITH (MODULUS 2, REMAINDER 1);`, only: plainOdd},
+	{group: "partition", name: "attach partition, several key columns, default partition", prep: `CREATE TABLE {s}.{name:r} ({a} int, {b} text) PARTITION BY RANGE ({b}, {a}); CREATE TABLE {s}.{name:rest} PARTITION OF {s}.{name:r} DEFAULT; INSERT INTO {s}.{name:r} VALUES (1, 'z'), (2, NULL); CREATE TABLE {s}.{name:r0} (LIKE {s}.{name:r}); INSERT INTO {s}.{name:r0} VALUES (5, 'm'), (1, 'n');`, sql: `ALTER TABLE {s}.{name:r} ATTACH PARTITION {s}.{name:r0} FOR VALUES FROM ('m', 2) TO ('o', MINVALUE);`, only: plainOdd},
+	{group: "partition", name: "attach partition, list with NULL", prep: `CREATE TABLE {s}.{name:l} ({a} int) PARTITION BY LIST ({a}); CREATE TABLE {s}.{name:l0} (LIKE {s}.{name:l}); INSERT INTO {s}.{name:l0} VALUES (1), (NULL);`, sql: `ALTER TABLE {s}.{name:l} ATTACH PARTITION {s}.{name:l0} FOR VALUES IN (1, NULL);`, only: plainOdd},
 	{group: "partition", name: "detach partition", sql: `ALTER TABLE {t} DETACH PARTITION {spare};`, only: partitionedOnly},
 	{group: "partition", name: "detach partition concurrently", sql: `ALTER TABLE {t} DETACH PARTITION {spare} CONCURRENTLY;`, only: partitionedOnly},
 	{group: "partition", name: "drop partition", prep: `DROP TABLE {ch};`, sql: `DROP TABLE {spare};`, only: partitionedOnly, noRevert: true},

@@ -24,8 +24,8 @@ PostgreSQL 15; forms that only later versions know are marked.
 - **refused**: not done; the reason stands in [ADR 0012](adr/0012-refusals.md)
 - –: the form has no meaning on that kind of table
 
-| group | form | plain | odd names | partitioned | with dependents |
-|---|---|---|---|---|---|
+| group | form | plain | odd names | partitioned | nested partitions | with dependents |
+|---|---|---|---|---|---|---|
 `
 
 // wanted reports whether a form runs on a variant.

@@ -1,0 +1,98 @@
+package measure_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/replank/replank/ddl"
+	"github.com/replank/replank/internal/pgtest"
+)
+
+// TestBoundConditionProves: a valid CHECK of ddl.BoundCondition makes ATTACH believe instead of read, of the partition
+// and of the default partition. The server says so itself (DEBUG1).
+func TestBoundConditionProves(t *testing.T) {
+	const columns = `(a int, b text, "C d" date)`
+	for _, tt := range []struct{ key, bound string }{
+		{"HASH (a)", "WITH (MODULUS 4, REMAINDER 1)"},
+		{`HASH (a, "C d")`, "WITH (MODULUS 3, REMAINDER 0)"},
+		{"LIST (b)", "IN ('x')"},
+		{"LIST (b)", "IN ('x', 'y', NULL)"},
+		{"LIST (a)", "IN (NULL)"},
+		{"RANGE (a)", "FROM (1) TO (10)"},
+		{"RANGE (a)", "FROM (MINVALUE) TO (10)"},
+		{"RANGE (a)", "FROM (minvalue) TO (maxvalue)"},
+		{`RANGE ("C d")`, "FROM ('2026-01-01') TO ('2026-01-01'::date + 31)"},
+		{"RANGE (a, b)", "FROM (1, 'm') TO (5, 'c')"},
+		{"RANGE (a, b)", "FROM (1, 'c') TO (1, 'm')"},
+		{"RANGE (a, b)", "FROM (1, MINVALUE) TO (5, MINVALUE)"},
+		{"RANGE (a, b)", "FROM (1, MAXVALUE) TO (5, MAXVALUE)"},
+		{"RANGE (a, b)", "FROM (MINVALUE, MINVALUE) TO (5, 'c')"},
+		{"RANGE (a, b)", "FROM (1, MINVALUE) TO (1, MAXVALUE)"},
+		{`RANGE (a, b, "C d")`, "FROM (1, 'c', '2026-01-01') TO (7, 'm', '2026-03-01')"},
+		{`RANGE (a, b, "C d")`, "FROM (1, 'c', '2026-01-01') TO (1, 'c', '2026-03-01')"},
+		{`RANGE (a, b, "C d")`, "FROM (1, 'c', MINVALUE) TO (2, MAXVALUE, MAXVALUE)"},
+	} {
+		t.Run(tt.key+" "+tt.bound, func(t *testing.T) {
+			ctx := context.Background()
+			dsn := pgtest.DB(t)
+			bound := "FOR VALUES " + tt.bound
+			pgtest.Exec(t, dsn, fmt.Sprintf(`CREATE SCHEMA m; CREATE TABLE m."The parent" %s PARTITION BY %s; CREATE TABLE m.part %s`, columns, tt.key, columns))
+			asked := []string{"part"}
+			if !strings.HasPrefix(tt.key, "HASH") {
+				pgtest.Exec(t, dsn, `CREATE TABLE m.rest PARTITION OF m."The parent" DEFAULT`)
+				asked = append(asked, "rest")
+			}
+			config, err := pgx.ParseConfig(pgtest.Param(dsn, "client_min_messages", "debug1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var said []string
+			config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { said = append(said, n.Message) }
+			conn, err := pgx.ConnectConfig(ctx, config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(ctx)
+			s := load(t, conn)
+			condition, ok := s.BoundCondition(s.Relations[ddl.Name{Schema: "m", Name: "The parent"}], bound)
+			if !ok {
+				t.Fatal("no condition")
+			}
+			pgtest.Exec(t, dsn, fmt.Sprintf("ALTER TABLE m.part ADD CHECK (%s)", condition))
+			if len(asked) > 1 {
+				pgtest.Exec(t, dsn, fmt.Sprintf("ALTER TABLE m.rest ADD CHECK (NOT (%s))", condition))
+			}
+			said = nil
+			if _, err := conn.Exec(ctx, `ALTER TABLE m."The parent" ATTACH PARTITION m.part `+bound); err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Join(said, "\n")
+			for _, table := range asked {
+				if !strings.Contains(got, fmt.Sprintf("%q is implied by existing constraints", table)) {
+					t.Errorf("%s is read in spite of CHECK (%s); the server said:\n%s", table, condition, got)
+				}
+			}
+		})
+	}
+}
+
+// TestBoundConditionRefuses keys that a CHECK cannot speak of.
+func TestBoundConditionRefuses(t *testing.T) {
+	for key, bound := range map[string]string{
+		"RANGE (lower(b))": "FROM ('a') TO ('b')", `RANGE (b COLLATE "C")`: "FROM ('a') TO ('b')", "RANGE (b text_pattern_ops)": "FROM ('a') TO ('b')",
+		"HASH (a, b)": "WITH (MODULUS 2, REMAINDER 0)",
+	} {
+		dsn := pgtest.DB(t)
+		pgtest.Exec(t, dsn, "CREATE TABLE parent (a int, b text) PARTITION BY "+key)
+		conn := connect(t, dsn, "UTC")
+		s := load(t, conn)
+		if condition, ok := s.BoundCondition(s.Relations[ddl.Name{Schema: "public", Name: "parent"}], "FOR VALUES "+bound); ok {
+			t.Errorf("%s: %s", key, condition)
+		}
+	}
+}
