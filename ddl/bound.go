@@ -2,6 +2,7 @@ package ddl
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -10,8 +11,9 @@ import (
 // BoundCondition writes a partition bound as a condition over the partition's columns, in the very form that PostgreSQL
 // gives to the partition's constraint (partbounds.c), so that a valid CHECK of it proves the bound: for NOT (condition),
 // that of the default partition. ok is false for a key that is more than columns: with an expression, a collation or an
-// operator class of its own, which the comparisons of a CHECK would not have; and for a hash of text, whose call in the
-// partition's constraint has no collation, unlike any that can be written.
+// operator class of its own, which the comparisons of a CHECK would not have; for a hash of text, whose call in the
+// partition's constraint has no collation, unlike any that can be written; and for values that another moment or
+// session would compute otherwise.
 func (s *Schema) BoundCondition(parent *Relation, bound string) (condition string, ok bool) {
 	method, _, _ := strings.Cut(parent.PartitionKey, " ")
 	cols := make([]string, len(parent.PartitionBy))
@@ -19,7 +21,7 @@ func (s *Schema) BoundCondition(parent *Relation, bound string) (condition strin
 		cols[i] = QuoteIdent(c)
 	}
 	spec := readBound(bound)
-	if spec == nil || spec.IsDefault || parent.PartitionKey != method+" ("+strings.Join(cols, ", ")+")" {
+	if spec == nil || spec.IsDefault || !s.fixed(spec) || parent.PartitionKey != method+" ("+strings.Join(cols, ", ")+")" {
 		return "", false
 	}
 	switch method {
@@ -40,6 +42,16 @@ func (s *Schema) BoundCondition(parent *Relation, bound string) (condition strin
 		}
 	}
 	return "", false
+}
+
+// fixed reports whether the values of a bound are always the same, and can be written.
+func (s *Schema) fixed(spec *pg.PartitionBoundSpec) bool {
+	for _, d := range slices.Concat(spec.Listdatums, spec.Lowerdatums, spec.Upperdatums) {
+		if exprText(d) == "" || first[pg.SQLValueFunction](d) != nil {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(functionNames(spec), func(f string) bool { return s.FunctionVolatility(f) != 'i' })
 }
 
 func readBound(bound string) *pg.PartitionBoundSpec {

@@ -260,7 +260,7 @@ func (b *effects) proves(r, p *Relation, bound string, without bool) bool {
 		}
 		asked := exprText(exprTree(condition))
 		for _, c := range r.Constraints {
-			if c.Kind == Check && c.Valid && exprText(checkExpr(c)) == asked {
+			if c.Kind == Check && c.Valid && asked != "" && exprText(checkExpr(c)) == asked {
 				return true
 			}
 		}
