@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/replank/replank/history"
+	"github.com/replank/replank/internal/catalog"
 	"github.com/replank/replank/internal/journal"
 )
 
@@ -94,7 +95,7 @@ func (x *executor) apply(ctx context.Context, ms []history.Migration, sum *Summa
 
 // applyFile plans one file on the live schema and carries it out. It returns what the file holds afterwards.
 func (x *executor) applyFile(ctx context.Context, m history.Migration, position int64, held []holding, sum *Summary) (*holding, error) {
-	schema, err := x.e.load(ctx)
+	schema, err := x.e.load(ctx, catalog.Options{})
 	if err != nil {
 		return nil, err
 	}

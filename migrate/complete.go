@@ -9,6 +9,7 @@ import (
 
 	"github.com/replank/replank/backfill"
 	"github.com/replank/replank/ddl"
+	"github.com/replank/replank/internal/catalog"
 	"github.com/replank/replank/internal/journal"
 	"github.com/replank/replank/plan"
 )
@@ -240,15 +241,25 @@ func (x *executor) oldReadersGone(ctx context.Context, opt CompleteOptions, rec 
 
 // shape fingerprints what a plan touches, object by object, as it is now.
 func (e *Engine) shape(ctx context.Context, p *plan.Plan) (map[string]string, error) {
-	schema, err := e.load(ctx)
+	shape := map[string]string{}
+	touched, schema, err := e.touched(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	shape := map[string]string{}
-	for _, n := range relations(p.Touches) {
+	for _, n := range touched {
 		shape[n.String()] = schema.Hash([]ddl.Name{n})
 	}
 	return shape, nil
+}
+
+// touched reads the relations that a plan touches as they are now, without the rest of a large catalog.
+func (e *Engine) touched(ctx context.Context, p *plan.Plan) ([]ddl.Name, *ddl.Schema, error) {
+	names := relations(p.Touches)
+	if len(names) == 0 {
+		return nil, new(ddl.Schema), nil // no names would mean all
+	}
+	schema, err := e.load(ctx, catalog.Options{Relations: names, NoSizes: true, NoFacts: true})
+	return names, schema, err
 }
 
 const acceptDrift = "drift"
@@ -260,12 +271,12 @@ func (x *executor) undrifted(ctx context.Context) error {
 		return nil
 	}
 	if x.run.State == Planned {
-		schema, err := x.e.load(ctx)
+		touched, schema, err := x.e.touched(ctx, x.run.Plan)
 		if err != nil {
 			return err
 		}
 		var live []ddl.Name
-		for _, n := range relations(x.run.Plan.Touches) {
+		for _, n := range touched {
 			if schema.Relation(n) != nil {
 				live = append(live, n)
 			}

@@ -156,7 +156,7 @@ func (e *Engine) preview(ctx context.Context, ms []history.Migration) (*Preview,
 	if err != nil {
 		return nil, err
 	}
-	schema, err := e.load(ctx)
+	schema, err := e.load(ctx, catalog.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -245,13 +245,13 @@ func (e *Engine) compileFile(schema *ddl.Schema, m history.Migration) (*plan.Pla
 }
 
 // load reads the live schema, on a connection of its own: it takes long on large catalogs.
-func (e *Engine) load(ctx context.Context) (*ddl.Schema, error) {
+func (e *Engine) load(ctx context.Context, opt catalog.Options) (*ddl.Schema, error) {
 	sess, err := e.db.Session(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer sess.Close()
-	return catalog.Load(ctx, sess.Conn(), catalog.Options{})
+	return catalog.Load(ctx, sess.Conn(), opt)
 }
 
 func count(n int, one, many string) string {
