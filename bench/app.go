@@ -30,13 +30,24 @@ type application struct {
 }
 
 type answer struct {
-	due time.Time
-	ms  float64
+	due  time.Time
+	ms   float64
+	kind kind
 }
+
+// request is one request of a client. It may be made again from its beginning.
+type request func(context.Context, *pgx.Conn, *rand.Rand) (kind, error)
+
+type kind string
+
+const (
+	read  kind = "read"
+	write kind = "write"
+)
 
 // startApplication connects clients which make request at a rate (of all together) until end.
 func startApplication(ctx context.Context, dsn string, clients int, rate float64,
-	request func(context.Context, *pgx.Conn, *rand.Rand) error) (*application, error) {
+	do request) (*application, error) {
 	a := &application{stop: make(chan struct{}), group: new(errgroup.Group)}
 	for range clients {
 		c, err := pgx.Connect(ctx, dsn)
@@ -51,13 +62,13 @@ func startApplication(ctx context.Context, dsn string, clients int, rate float64
 	for n, c := range a.conns {
 		rng := rand.New(rand.NewPCG(3, uint64(n)))
 		due := began.Add(every * time.Duration(n) / time.Duration(clients))
-		a.group.Go(func() error { return a.client(ctx, c, rng, due, every, request) })
+		a.group.Go(func() error { return a.client(ctx, c, rng, due, every, do) })
 	}
 	return a, nil
 }
 
 func (a *application) client(ctx context.Context, c *pgx.Conn, rng *rand.Rand, due time.Time, every time.Duration,
-	request func(context.Context, *pgx.Conn, *rand.Rand) error) error {
+	do request) error {
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
 	for ; ; due = due.Add(every) {
@@ -67,18 +78,18 @@ func (a *application) client(ctx context.Context, c *pgx.Conn, rng *rand.Rand, d
 			return nil
 		case <-timer.C:
 		}
-		err := request(ctx, c, rng)
+		what, err := do(ctx, c, rng)
 		for tries := 1; pg.Deadlock(err) && tries < 10; tries++ {
 			a.mu.Lock()
 			a.retries++
 			a.mu.Unlock()
-			err = request(ctx, c, rng)
+			what, err = do(ctx, c, rng)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		a.mu.Lock()
-		a.took = append(a.took, answer{due, time.Since(due).Seconds() * 1000})
+		a.took = append(a.took, answer{due, time.Since(due).Seconds() * 1000, what})
 		if err != nil {
 			if a.failed++; a.first == nil {
 				a.first = err
@@ -110,13 +121,13 @@ func (a *application) disconnect() {
 	}
 }
 
-// latencies in milliseconds of the requests that were due between two moments.
-func (a *application) latencies(from, to time.Time) []float64 {
+// latencies in milliseconds of the requests that were due between two moments, of all kinds or of those given.
+func (a *application) latencies(from, to time.Time, kinds ...kind) []float64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var ms []float64
 	for _, x := range a.took {
-		if !x.due.Before(from) && x.due.Before(to) {
+		if !x.due.Before(from) && x.due.Before(to) && (len(kinds) == 0 || slices.Contains(kinds, x.kind)) {
 			ms = append(ms, x.ms)
 		}
 	}

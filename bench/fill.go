@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -191,6 +192,8 @@ func load(ctx context.Context, b *bench) error {
 		return err
 	}
 	b.book.compare("load", "p99", "fill and application", "application alone", 1.5, false)
+	b.book.compare("load", "p99 of reads", "fill and application", "application alone", 0, false)
+	b.book.compare("load", "p99 of writes", "fill and application", "application alone", 0, false)
 	b.book.compare("load", "worst", "fill and application", "application alone", 0, false)
 	b.book.compare("load", "rows", "fill and application", "fill alone", 0.3, true)
 	return nil
@@ -217,13 +220,13 @@ func loadOnce(ctx context.Context, b *bench, subject, db string) error {
 		if err := wait(ctx, b.cfg.Window); err != nil {
 			return err
 		}
-		report(b.book, "load", "application alone", app.latencies(from, time.Now()))
+		reportLoad(b.book, "application alone", app, from, time.Now())
 		rate, span, err := fillRate(ctx, b, dsn)
 		if err != nil {
 			return err
 		}
 		b.book.add("load", subject, "rows", "/s", rate)
-		report(b.book, "load", subject, app.latencies(span[0], span[1]))
+		reportLoad(b.book, subject, app, span[0], span[1])
 		return nil
 	}()
 	if e := app.end(); err == nil {
@@ -247,4 +250,35 @@ func fillRate(ctx context.Context, b *bench, dsn string) (rate float64, span [2]
 		err = fmt.Errorf("no step of kind %s has changed rows", plan.Rows)
 	}
 	return rate, span, err
+}
+
+// reportLoad tells reads and writes apart: a write waits for the disk, a read for a core.
+func reportLoad(b *book, subject string, app *application, from, to time.Time) {
+	report(b, "load", subject, app.latencies(from, to))
+	for k, name := range map[kind]string{read: "p99 of reads", write: "p99 of writes"} {
+		if ms := app.latencies(from, to, k); len(ms) > 0 {
+			b.add("load", subject, name, "ms", quantile(ms, 0.99))
+		}
+	}
+}
+
+// loadRequest reads a row of the large table by its key and changes one, or adds one.
+func loadRequest(rows int) request {
+	return func(ctx context.Context, c *pgx.Conn, rng *rand.Rand) (kind, error) {
+		id := 1 + rng.IntN(rows)
+		switch rng.IntN(10) {
+		case 0:
+			_, err := c.Exec(ctx, "UPDATE big SET n = $2 WHERE id = $1", id, rng.IntN(100_000))
+			return write, err
+		case 1:
+			_, err := c.Exec(ctx, "UPDATE big SET pad = $2 WHERE id = $1", id, "changed by the application")
+			return write, err
+		case 2:
+			_, err := c.Exec(ctx, "INSERT INTO big (id, a, b, n, pad) VALUES ($1, 1, 'new', 1, 'new') ON CONFLICT (id) DO NOTHING",
+				int64(rows)+1+rng.Int64N(1<<40))
+			return write, err
+		}
+		var a int
+		return read, c.QueryRow(ctx, "SELECT a FROM big WHERE id = $1", id).Scan(&a)
+	}
 }

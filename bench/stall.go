@@ -189,16 +189,16 @@ func stallOnce(ctx context.Context, b *bench, kase, subject, db string, rng *ran
 }
 
 // stallRequest is a request of a middling application: it reads an order with its lines and changes it.
-func stallRequest(rows int) func(context.Context, *pgx.Conn, *rand.Rand) error {
-	return func(ctx context.Context, c *pgx.Conn, rng *rand.Rand) error {
+func stallRequest(rows int) request {
+	return func(ctx context.Context, c *pgx.Conn, rng *rand.Rand) (kind, error) {
 		id := 1 + rng.IntN(rows)
 		if rng.IntN(3) == 0 {
 			_, err := c.Exec(ctx, "UPDATE orders SET state = $2 WHERE id = $1", id, rng.IntN(5))
-			return err
+			return write, err
 		}
 		var state int
 		var sum int64
-		return c.QueryRow(ctx, `SELECT o.state, coalesce(i.amount, 0) + coalesce(p.amount, 0) FROM orders o
+		return read, c.QueryRow(ctx, `SELECT o.state, coalesce(i.amount, 0) + coalesce(p.amount, 0) FROM orders o
 			LEFT JOIN items i ON i.order_id = o.id LEFT JOIN payments p ON p.order_id = o.id WHERE o.id = $1 LIMIT 1`, id).Scan(&state, &sum)
 	}
 }

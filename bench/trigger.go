@@ -13,27 +13,6 @@ import (
 	"github.com/replank/replank/migrate"
 )
 
-// loadRequest reads a row of the large table by its key and changes one, or adds one.
-func loadRequest(rows int) func(context.Context, *pgx.Conn, *rand.Rand) error {
-	return func(ctx context.Context, c *pgx.Conn, rng *rand.Rand) error {
-		id := 1 + rng.IntN(rows)
-		switch rng.IntN(10) {
-		case 0:
-			_, err := c.Exec(ctx, "UPDATE big SET n = $2 WHERE id = $1", id, rng.IntN(100_000))
-			return err
-		case 1:
-			_, err := c.Exec(ctx, "UPDATE big SET pad = $2 WHERE id = $1", id, "changed by the application")
-			return err
-		case 2:
-			_, err := c.Exec(ctx, "INSERT INTO big (id, a, b, n, pad) VALUES ($1, 1, 'new', 1, 'new') ON CONFLICT (id) DO NOTHING",
-				int64(rows)+1+rng.Int64N(1<<40))
-			return err
-		}
-		var a int
-		return c.QueryRow(ctx, "SELECT a FROM big WHERE id = $1", id).Scan(&a)
-	}
-}
-
 // The statements of trigger. n has a twin while both shapes live, a has not.
 var (
 	oneRow = []struct{ name, sql string }{
