@@ -138,8 +138,9 @@ func (s *Schema) detachPartition(op DetachPartition) error {
 	r, parent = s.mut(r), s.mut(parent)
 	if op.Concurrently && r.Kind == 'r' {
 		// The bound stays behind as a CHECK constraint, whose text only the server can say.
-		name := ConstraintName(r.Name.Name, parent.PartitionBy, LabelCheck, s.takenConstraint(r.Name.Schema))
-		r.Constraints = append(r.Constraints, &TableConstraint{Name: name, Table: r.Name, Kind: Check, Columns: slices.Clone(parent.PartitionBy), Valid: true, Local: true})
+		cols := s.PartitionColumns(parent)
+		name := ConstraintName(r.Name.Name, cols, LabelCheck, s.takenConstraint(r.Name.Schema))
+		r.Constraints = append(r.Constraints, &TableConstraint{Name: name, Table: r.Name, Kind: Check, Columns: cols, Valid: true, Local: true})
 	}
 	s.release(r, parent)
 	r.IsPartition, r.Bound = false, ""

@@ -8,6 +8,38 @@ import (
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
+// PartitionCondition is what the rows of a partition with this bound must be: within the bound, and within those of the
+// parent and its parents. It is a condition as [Schema.BoundCondition] writes it, for a CHECK of the partition.
+func (s *Schema) PartitionCondition(parent *Relation, bound string) (condition string, ok bool) {
+	if condition, ok = s.BoundCondition(parent, bound); !ok || !parent.IsPartition {
+		return condition, ok
+	}
+	above := s.Relation(parent.Parents[0])
+	if above == nil {
+		return "", false
+	}
+	rest, ok := s.PartitionCondition(above, parent.Bound)
+	return condition + " AND " + rest, ok
+}
+
+// PartitionColumns are the columns which the bounds of a table's partitions speak of: those of its own key and of its
+// parents' keys.
+func (s *Schema) PartitionColumns(parent *Relation) []string {
+	var out []string
+	for r := parent; r != nil; {
+		for _, c := range r.PartitionBy {
+			if !slices.Contains(out, c) {
+				out = append(out, c)
+			}
+		}
+		if !r.IsPartition {
+			break
+		}
+		r = s.Relation(r.Parents[0])
+	}
+	return out
+}
+
 // BoundCondition writes a partition bound as a condition over the partition's columns, in the very form that PostgreSQL
 // gives to the partition's constraint (partbounds.c), so that a valid CHECK of it proves the bound: for NOT (condition),
 // that of the default partition. ok is false for a key that is more than columns: with an expression, a collation or an

@@ -242,7 +242,7 @@ func attachable(i, c *Index) bool {
 
 // scanUnlessProven reads a table that becomes a partition of p, or (without) its default partition, unless its
 // constraints prove what the bound asks. The proof covers what people write (one column, constants) and
-// [Schema.BoundCondition].
+// [Schema.PartitionCondition].
 func (b *effects) scanUnlessProven(r, p *Relation, bound string, without bool) {
 	if b.proves(r, p, bound, without) {
 		return
@@ -254,10 +254,12 @@ func (b *effects) scanUnlessProven(r, p *Relation, bound string, without bool) {
 }
 
 func (b *effects) proves(r, p *Relation, bound string, without bool) bool {
-	if condition, ok := b.s.BoundCondition(p, bound); ok {
-		if without {
-			condition = "NOT (" + condition + ")"
-		}
+	condition, ok := b.s.PartitionCondition(p, bound)
+	if without {
+		condition, ok = b.s.BoundCondition(p, bound)
+		condition = "NOT (" + condition + ")"
+	}
+	if ok {
 		asked := exprText(exprTree(condition))
 		for _, c := range r.Constraints {
 			if c.Kind == Check && c.Valid && asked != "" && exprText(checkExpr(c)) == asked {

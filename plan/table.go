@@ -207,7 +207,8 @@ func (c *compiler) attachPartition(op ddl.AttachPartition, sql string) error {
 		return nil
 	}
 	expr, ok := c.now.BoundCondition(r, op.Bound)
-	if !ok {
+	whole, known := c.now.PartitionCondition(r, op.Bound)
+	if !ok || !known {
 		return c.refuse("partition-bound", "add and validate a CHECK that implies the bound, then set `-- replank: plain`",
 			"Replank cannot write the bound %s of %s as a CHECK, and without one ATTACH reads all rows under ACCESS EXCLUSIVE", op.Bound, p.Name)
 	}
@@ -219,7 +220,7 @@ func (c *compiler) attachPartition(op ddl.AttachPartition, sql string) error {
 		drops = append(drops, drop)
 	}
 	if c.big(p) {
-		prove(p, expr)
+		prove(p, whole)
 	}
 	if def != nil && c.big(def) {
 		prove(def, "NOT ("+expr+")")
@@ -354,7 +355,7 @@ func (c *compiler) detachPartition(op ddl.DetachPartition, sql string) error {
 		Reverse:   []string{back}})
 	if !op.Concurrently {
 		// DETACH … CONCURRENTLY leaves the bound behind as a CHECK; the user's DETACH would not.
-		check := ddl.ConstraintName(p.Name.Name, r.PartitionBy, ddl.LabelCheck, c.takenConstraint(p))
+		check := ddl.ConstraintName(p.Name.Name, c.now.PartitionColumns(r), ddl.LabelCheck, c.takenConstraint(p))
 		c.later(Step{Kind: Transaction, Title: "drop what is left of the bound of " + p.Name.String(),
 			SQL: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", p.Name, qi(check))}})
 	}

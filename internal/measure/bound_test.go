@@ -47,17 +47,7 @@ func TestBoundConditionProves(t *testing.T) {
 				pgtest.Exec(t, dsn, `CREATE TABLE m.rest PARTITION OF m."The parent" DEFAULT`)
 				asked = append(asked, "rest")
 			}
-			config, err := pgx.ParseConfig(pgtest.Param(dsn, "client_min_messages", "debug1"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var said []string
-			config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { said = append(said, n.Message) }
-			conn, err := pgx.ConnectConfig(ctx, config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close(ctx)
+			conn, said := talkative(t, dsn)
 			s := load(t, conn)
 			condition, ok := s.BoundCondition(s.Relations[ddl.Name{Schema: "m", Name: "The parent"}], bound)
 			if !ok {
@@ -67,11 +57,11 @@ func TestBoundConditionProves(t *testing.T) {
 			if len(asked) > 1 {
 				pgtest.Exec(t, dsn, fmt.Sprintf("ALTER TABLE m.rest ADD CHECK (NOT (%s))", condition))
 			}
-			said = nil
+			*said = nil
 			if _, err := conn.Exec(ctx, `ALTER TABLE m."The parent" ATTACH PARTITION m.part `+bound); err != nil {
 				t.Fatal(err)
 			}
-			got := strings.Join(said, "\n")
+			got := strings.Join(*said, "\n")
 			for _, table := range asked {
 				if !strings.Contains(got, fmt.Sprintf("%q is implied by existing constraints", table)) {
 					t.Errorf("%s is read in spite of CHECK (%s); the server said:\n%s", table, condition, got)
@@ -79,6 +69,43 @@ func TestBoundConditionProves(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPartitionConditionProves: a partition of a partition must be within the bounds of all levels.
+func TestPartitionConditionProves(t *testing.T) {
+	ctx := context.Background()
+	dsn := pgtest.DB(t)
+	pgtest.Exec(t, dsn, `CREATE SCHEMA m; CREATE TABLE m.top (a int, b text) PARTITION BY RANGE (a);
+		CREATE TABLE m.mid PARTITION OF m.top FOR VALUES FROM (1) TO (10) PARTITION BY LIST (b);
+		CREATE TABLE m.low (a int, b text)`)
+	conn, said := talkative(t, dsn)
+	s := load(t, conn)
+	condition, ok := s.PartitionCondition(s.Relations[ddl.Name{Schema: "m", Name: "mid"}], "FOR VALUES IN ('x')")
+	if !ok {
+		t.Fatal("no condition")
+	}
+	pgtest.Exec(t, dsn, fmt.Sprintf("ALTER TABLE m.low ADD CHECK (%s)", condition))
+	if _, err := conn.Exec(ctx, "ALTER TABLE m.mid ATTACH PARTITION m.low FOR VALUES IN ('x')"); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(*said, "\n"); !strings.Contains(got, `"low" is implied by existing constraints`) {
+		t.Errorf("low is read in spite of CHECK (%s); the server said:\n%s", condition, got)
+	}
+}
+
+// talkative is a connection that hears what the server says at DEBUG1.
+func talkative(t *testing.T, dsn string) (conn *pgx.Conn, said *[]string) {
+	config, err := pgx.ParseConfig(pgtest.Param(dsn, "client_min_messages", "debug1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said = new([]string)
+	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { *said = append(*said, n.Message) }
+	if conn, err = pgx.ConnectConfig(context.Background(), config); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn, said
 }
 
 // TestBoundConditionRefuses keys that a CHECK cannot speak of.
