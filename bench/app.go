@@ -46,8 +46,7 @@ const (
 )
 
 // startApplication connects clients which make request at a rate (of all together) until end.
-func startApplication(ctx context.Context, dsn string, clients int, rate float64,
-	do request) (*application, error) {
+func startApplication(ctx context.Context, dsn string, clients int, rate float64, do request) (*application, error) {
 	a := &application{stop: make(chan struct{}), group: new(errgroup.Group)}
 	for range clients {
 		c, err := pgx.Connect(ctx, dsn)
@@ -67,8 +66,7 @@ func startApplication(ctx context.Context, dsn string, clients int, rate float64
 	return a, nil
 }
 
-func (a *application) client(ctx context.Context, c *pgx.Conn, rng *rand.Rand, due time.Time, every time.Duration,
-	do request) error {
+func (a *application) client(ctx context.Context, c *pgx.Conn, rng *rand.Rand, due time.Time, every time.Duration, do request) error {
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
 	for ; ; due = due.Add(every) {

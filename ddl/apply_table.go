@@ -286,14 +286,11 @@ func (s *Schema) partitionColumns(r *Relation, by string) []string {
 // columnRefs are the last names of all column references.
 func columnRefs(root any) map[string]bool {
 	used := map[string]bool{}
-	walk(root, func(m any) bool {
-		if ref, ok := m.(*pg.ColumnRef); ok {
-			if f := ref.Fields[len(ref.Fields)-1].GetString_(); f != nil {
-				used[f.Sval] = true
-			}
+	for _, ref := range all[pg.ColumnRef](root) {
+		if f := ref.Fields[len(ref.Fields)-1].GetString_(); f != nil {
+			used[f.Sval] = true
 		}
-		return true
-	})
+	}
 	return used
 }
 

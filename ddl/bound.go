@@ -9,9 +9,10 @@ import (
 )
 
 // PartitionCondition is what the rows of a partition with this bound must be: within the bound, and within those of the
-// parent and its parents. It is a condition as [Schema.BoundCondition] writes it, for a CHECK of the partition.
+// parent and its parents. It stands in the very form that PostgreSQL gives to the partition's constraint (partbounds.c), so
+// that ATTACH believes a valid CHECK of it. ok is false where no CHECK can have that form.
 func (s *Schema) PartitionCondition(parent *Relation, bound string) (condition string, ok bool) {
-	if condition, ok = s.BoundCondition(parent, bound); !ok || !parent.IsPartition {
+	if condition, ok = s.boundCondition(parent, bound); !ok || !parent.IsPartition {
 		return condition, ok
 	}
 	above := s.Relation(parent.Parents[0])
@@ -20,6 +21,13 @@ func (s *Schema) PartitionCondition(parent *Relation, bound string) (condition s
 	}
 	rest, ok := s.PartitionCondition(above, parent.Bound)
 	return condition + " AND " + rest, ok
+}
+
+// DefaultCondition is what the rows of the default partition must be when there is to be a partition with this bound; it is
+// a condition for a CHECK, as that of [Schema.PartitionCondition].
+func (s *Schema) DefaultCondition(parent *Relation, bound string) (condition string, ok bool) {
+	condition, ok = s.boundCondition(parent, bound)
+	return "NOT (" + condition + ")", ok
 }
 
 // PartitionColumns are the columns which the bounds of a table's partitions speak of: those of its own key and of its
@@ -40,13 +48,11 @@ func (s *Schema) PartitionColumns(parent *Relation) []string {
 	return out
 }
 
-// BoundCondition writes a partition bound as a condition over the partition's columns, in the very form that PostgreSQL
-// gives to the partition's constraint (partbounds.c), so that a valid CHECK of it proves the bound: for NOT (condition),
-// that of the default partition. ok is false for a key that is more than columns: with an expression, a collation or an
-// operator class of its own, which the comparisons of a CHECK would not have; for a hash of text, whose call in the
-// partition's constraint has no collation, unlike any that can be written; and for values that another moment or
-// session would compute otherwise.
-func (s *Schema) BoundCondition(parent *Relation, bound string) (condition string, ok bool) {
+// boundCondition writes one bound as a condition over the partition's columns. ok is false for a key that is more than
+// columns: with an expression, a collation or an operator class of its own, which the comparisons of a CHECK would not
+// have; for a hash of text, whose call in the partition's constraint has no collation, unlike any that can be written;
+// and for values that another moment or session would compute otherwise.
+func (s *Schema) boundCondition(parent *Relation, bound string) (condition string, ok bool) {
 	method, _, _ := strings.Cut(parent.PartitionKey, " ")
 	cols := make([]string, len(parent.PartitionBy))
 	for i, c := range parent.PartitionBy {

@@ -256,8 +256,7 @@ func (b *effects) scanUnlessProven(r, p *Relation, bound string, without bool) {
 func (b *effects) proves(r, p *Relation, bound string, without bool) bool {
 	condition, ok := b.s.PartitionCondition(p, bound)
 	if without {
-		condition, ok = b.s.BoundCondition(p, bound)
-		condition = "NOT (" + condition + ")"
+		condition, ok = b.s.DefaultCondition(p, bound)
 	}
 	if ok {
 		asked := exprText(exprTree(condition))

@@ -206,9 +206,8 @@ func (c *compiler) attachPartition(op ddl.AttachPartition, sql string) error {
 		c.step(Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: backs})
 		return nil
 	}
-	expr, ok := c.now.BoundCondition(r, op.Bound)
-	whole, known := c.now.PartitionCondition(r, op.Bound)
-	if !ok || !known {
+	within, ok := c.now.PartitionCondition(r, op.Bound)
+	if !ok {
 		return c.refuse("partition-bound", "add and validate a CHECK that implies the bound, then set `-- replank: plain`",
 			"Replank cannot write the bound %s of %s as a CHECK, and without one ATTACH reads all rows under ACCESS EXCLUSIVE", op.Bound, p.Name)
 	}
@@ -220,10 +219,11 @@ func (c *compiler) attachPartition(op ddl.AttachPartition, sql string) error {
 		drops = append(drops, drop)
 	}
 	if c.big(p) {
-		prove(p, whole)
+		prove(p, within)
 	}
 	if def != nil && c.big(def) {
-		prove(def, "NOT ("+expr+")")
+		without, _ := c.now.DefaultCondition(r, op.Bound) // it can be written: the partition's can
+		prove(def, without)
 	}
 	for _, i := range r.Indexes {
 		if err := c.partitionIndex(p, i); err != nil {

@@ -27,6 +27,10 @@ var (
 	noDependents    = []string{"plain", "odd", "partitioned", "nested"}
 )
 
+// twoLevels is a partitioned table whose partition is partitioned by another column.
+const twoLevels = `CREATE TABLE {s}.{name:top} ({a} int, {b} int) PARTITION BY RANGE ({a}); CREATE TABLE {s}.{name:mid} PARTITION OF {s}.{name:top} FOR VALUES FROM (0) TO (10) PARTITION BY LIST ({b});
+`
+
 var forms = []form{
 	// Tables.
 	{group: "table", name: "create table", sql: `CREATE TABLE {s}.{name:fresh} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, x text NOT NULL DEFAULT 'x', t int REFERENCES {t}, CHECK (x <> ''));`},
@@ -205,9 +209,9 @@ CREATE MATERIALIZED VIEW {name:m1} AS SELECT id, {pid} FROM {t}; CREATE UNIQUE I
 	{group: "partition", name: "attach partition, list with NULL", prep: `CREATE TABLE {s}.{name:l} ({a} int) PARTITION BY LIST ({a}); CREATE TABLE {s}.{name:l0} (LIKE {s}.{name:l}); INSERT INTO {s}.{name:l0} VALUES (1), (NULL);`, sql: `ALTER TABLE {s}.{name:l} ATTACH PARTITION {s}.{name:l0} FOR VALUES IN (1, NULL);`, only: plainOdd},
 	{group: "partition", name: "detach partition", sql: `ALTER TABLE {t} DETACH PARTITION {spare};`, only: partitionedOnly},
 	{group: "partition", name: "detach partition concurrently", sql: `ALTER TABLE {t} DETACH PARTITION {spare} CONCURRENTLY;`, only: partitionedOnly},
-	{group: "partition", name: "detach partition of a partition", prep: `CREATE TABLE {s}.{name:top} ({a} int, {b} int) PARTITION BY RANGE ({a}); CREATE TABLE {s}.{name:mid} PARTITION OF {s}.{name:top} FOR VALUES FROM (0) TO (10) PARTITION BY LIST ({b}); CREATE TABLE {s}.{name:low} PARTITION OF {s}.{name:mid} FOR VALUES IN (1, 2); INSERT INTO {s}.{name:top} VALUES (1, 1), (2, 2);`, sql: `ALTER TABLE {s}.{name:mid} DETACH PARTITION {s}.{name:low};`, only: plainOdd},
-	{group: "partition", name: "detach partition of a partition concurrently", prep: `CREATE TABLE {s}.{name:top} ({a} int, {b} int) PARTITION BY RANGE ({a}); CREATE TABLE {s}.{name:mid} PARTITION OF {s}.{name:top} FOR VALUES FROM (0) TO (10) PARTITION BY LIST ({b}); CREATE TABLE {s}.{name:low} PARTITION OF {s}.{name:mid} FOR VALUES IN (1, 2); INSERT INTO {s}.{name:top} VALUES (1, 1), (2, 2);`, sql: `ALTER TABLE {s}.{name:mid} DETACH PARTITION {s}.{name:low} CONCURRENTLY;`, only: plainOdd},
-	{group: "partition", name: "attach partition to a partition", prep: `CREATE TABLE {s}.{name:top} ({a} int, {b} int) PARTITION BY RANGE ({a}); CREATE TABLE {s}.{name:mid} PARTITION OF {s}.{name:top} FOR VALUES FROM (0) TO (10) PARTITION BY LIST ({b}); CREATE TABLE {s}.{name:low} (LIKE {s}.{name:top}); INSERT INTO {s}.{name:low} VALUES (1, 1), (2, 2);`, sql: `ALTER TABLE {s}.{name:mid} ATTACH PARTITION {s}.{name:low} FOR VALUES IN (1, 2);`, only: plainOdd},
+	{group: "partition", name: "detach partition of a partition", prep: twoLevels + `CREATE TABLE {s}.{name:low} PARTITION OF {s}.{name:mid} FOR VALUES IN (1, 2); INSERT INTO {s}.{name:top} VALUES (1, 1), (2, 2);`, sql: `ALTER TABLE {s}.{name:mid} DETACH PARTITION {s}.{name:low};`, only: plainOdd},
+	{group: "partition", name: "detach partition of a partition concurrently", prep: twoLevels + `CREATE TABLE {s}.{name:low} PARTITION OF {s}.{name:mid} FOR VALUES IN (1, 2); INSERT INTO {s}.{name:top} VALUES (1, 1), (2, 2);`, sql: `ALTER TABLE {s}.{name:mid} DETACH PARTITION {s}.{name:low} CONCURRENTLY;`, only: plainOdd},
+	{group: "partition", name: "attach partition to a partition", prep: twoLevels + `CREATE TABLE {s}.{name:low} (LIKE {s}.{name:top}); INSERT INTO {s}.{name:low} VALUES (1, 1), (2, 2);`, sql: `ALTER TABLE {s}.{name:mid} ATTACH PARTITION {s}.{name:low} FOR VALUES IN (1, 2);`, only: plainOdd},
 	{group: "partition", name: "drop partition", prep: `DROP TABLE {ch};`, sql: `DROP TABLE {spare};`, only: partitionedOnly, noRevert: true},
 
 	// Types.

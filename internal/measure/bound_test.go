@@ -13,7 +13,7 @@ import (
 	"github.com/replank/replank/internal/pgtest"
 )
 
-// TestBoundConditionProves: a valid CHECK of ddl.BoundCondition makes ATTACH believe instead of read, of the partition
+// TestBoundConditionProves: a valid CHECK of PartitionCondition or DefaultCondition makes ATTACH believe instead of read, of the partition
 // and of the default partition. The server says so itself (DEBUG1).
 func TestBoundConditionProves(t *testing.T) {
 	const columns = `(a int, b text, "C d" date)`
@@ -49,13 +49,15 @@ func TestBoundConditionProves(t *testing.T) {
 			}
 			conn, said := talkative(t, dsn)
 			s := load(t, conn)
-			condition, ok := s.BoundCondition(s.Relations[ddl.Name{Schema: "m", Name: "The parent"}], bound)
-			if !ok {
+			parent := s.Relations[ddl.Name{Schema: "m", Name: "The parent"}]
+			condition, ok := s.PartitionCondition(parent, bound)
+			rest, okRest := s.DefaultCondition(parent, bound)
+			if !ok || !okRest {
 				t.Fatal("no condition")
 			}
 			pgtest.Exec(t, dsn, fmt.Sprintf("ALTER TABLE m.part ADD CHECK (%s)", condition))
 			if len(asked) > 1 {
-				pgtest.Exec(t, dsn, fmt.Sprintf("ALTER TABLE m.rest ADD CHECK (NOT (%s))", condition))
+				pgtest.Exec(t, dsn, fmt.Sprintf("ALTER TABLE m.rest ADD CHECK (%s)", rest))
 			}
 			*said = nil
 			if _, err := conn.Exec(ctx, `ALTER TABLE m."The parent" ATTACH PARTITION m.part `+bound); err != nil {
@@ -119,7 +121,7 @@ func TestBoundConditionRefuses(t *testing.T) {
 		pgtest.Exec(t, dsn, "CREATE TABLE parent (a int, b text) PARTITION BY "+key)
 		conn := connect(t, dsn, "UTC")
 		s := load(t, conn)
-		if condition, ok := s.BoundCondition(s.Relations[ddl.Name{Schema: "public", Name: "parent"}], "FOR VALUES "+bound); ok {
+		if condition, ok := s.PartitionCondition(s.Relations[ddl.Name{Schema: "public", Name: "parent"}], "FOR VALUES "+bound); ok {
 			t.Errorf("%s: %s", key, condition)
 		}
 	}
