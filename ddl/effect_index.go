@@ -241,8 +241,7 @@ func attachable(i, c *Index) bool {
 }
 
 // scanUnlessProven reads a table that becomes a partition of p, or (without) its default partition, unless its
-// constraints prove what the bound asks. The proof covers what people write (one column, constants) and
-// [Schema.PartitionCondition].
+// constraints prove what the bound asks.
 func (b *effects) scanUnlessProven(r, p *Relation, bound string, without bool) {
 	if b.proves(r, p, bound, without) {
 		return
@@ -253,6 +252,8 @@ func (b *effects) scanUnlessProven(r, p *Relation, bound string, without bool) {
 	}
 }
 
+// proves looks for a CHECK of the very condition, or for what people write themselves. A partition of a partition must
+// lie within the bounds of all levels.
 func (b *effects) proves(r, p *Relation, bound string, without bool) bool {
 	condition, ok := b.s.PartitionCondition(p, bound)
 	if without {
@@ -266,6 +267,18 @@ func (b *effects) proves(r, p *Relation, bound string, without bool) bool {
 			}
 		}
 	}
+	if !b.comparisonsProve(r, p, bound, without) {
+		return false
+	}
+	if without || !p.IsPartition {
+		return true
+	}
+	above := b.s.Relation(p.Parents[0])
+	return above != nil && b.proves(r, above, p.Bound, false)
+}
+
+// comparisonsProve judges one bound by comparisons of the only key column with constants.
+func (b *effects) comparisonsProve(r, p *Relation, bound string, without bool) bool {
 	if len(p.PartitionBy) != 1 {
 		return false
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -198,13 +199,7 @@ while nothing has changed. Stop it with Ctrl-C: apply goes on where it was.`,
 // engine opens the database and shows what happens while fn runs.
 func (a *app) engine(ctx context.Context, fn func(e *migrate.Engine) error) error {
 	view := a.watch()
-	closed := false
-	end := func() {
-		if !closed {
-			closed = true
-			view.close()
-		}
-	}
+	end := sync.OnceFunc(view.close)
 	defer end()
 	e, err := a.open(ctx, view.event)
 	if err != nil {

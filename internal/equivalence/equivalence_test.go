@@ -128,7 +128,8 @@ func runForm(t *testing.T, v variant, f form, template string) {
 
 	online := database(t, v, f, template)
 	e := open(t, online, f)
-	before, rows := pgtest.Dump(t, online, opts...), pgtest.Data(t, online, opts...)
+	look := pgtest.Look(t, online, opts...)
+	before, rows := look.Dump(), look.Data()
 	tables := pgtest.Value[[]string](t, online, `SELECT array_agg(format('%I.%I', relnamespace::regnamespace::name, relname)) FROM pg_class WHERE relkind IN ('r', 'p')`)
 	_, err = e.Apply(context.Background(), ms)
 	if code := expectedRefusal(f, v); code != "" {
@@ -136,7 +137,7 @@ func runForm(t *testing.T, v variant, f form, template string) {
 		if !errors.As(err, &r) || r.Code != code {
 			t.Fatalf("apply: %v, want refusal %s", err, code)
 		}
-		same(t, "shape", before, pgtest.Dump(t, online, opts...))
+		same(t, "shape", before, look.Dump())
 		record(f, v, outcome{plan.Refused, r.Reason})
 		return
 	}
@@ -151,8 +152,8 @@ func runForm(t *testing.T, v variant, f form, template string) {
 		t.Fatalf("revert: %v", err)
 	default:
 		if !f.noRevert {
-			same(t, "shape after revert", before, pgtest.Dump(t, online, opts...))
-			same(t, "rows after revert", rows, pgtest.Data(t, online, opts...))
+			same(t, "shape after revert", before, look.Dump())
+			same(t, "rows after revert", rows, look.Data())
 		}
 		if _, err = e.Apply(context.Background(), ms); err != nil {
 			t.Fatalf("apply again: %v", err)
@@ -172,14 +173,15 @@ func runForm(t *testing.T, v variant, f form, template string) {
 	if out, err := pgtest.Psql(t, strings.Split(oracle, "?")[0], script); err != nil {
 		t.Fatalf("psql: %v\n%s", err, out)
 	}
-	same(t, "shape", pgtest.Dump(t, oracle, opts...), pgtest.Dump(t, online, opts...))
-	same(t, "rows", pgtest.Data(t, oracle, opts...), pgtest.Data(t, online, opts...))
+	want := pgtest.Look(t, oracle, opts...)
+	same(t, "shape", want.Dump(), look.Dump())
+	same(t, "rows", want.Data(), look.Data())
 	record(f, v, classOf(t, online, tables, f.plainly))
 	if f.afterToo {
 		if _, err := e.Revert(context.Background(), ""); err != nil {
 			t.Fatalf("revert after complete: %v", err)
 		}
-		same(t, "shape after complete and revert", before, pgtest.Dump(t, online, opts...))
+		same(t, "shape after complete and revert", before, look.Dump())
 	}
 }
 

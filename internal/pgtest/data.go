@@ -18,29 +18,8 @@ const listedRows = 500
 //go:embed data_tables.sql
 var dataTablesSQL string
 
-// Data returns the contents of all tables and materialized views of the user as text: rows sorted, columns in the order
-// of their names (so that the order of columns does not matter), every value as PostgreSQL prints it. A table of more
-// than 500 rows appears as its number of rows and a digest of them, unless AllRows is given.
-func Data(t testing.TB, dsn string, opts ...ViewOption) string {
-	t.Helper()
-	text, err := data(context.Background(), dsn, newViewOptions(opts))
-	if err != nil {
-		t.Fatalf("data of %s: %v", Database(dsn), err)
-	}
-	return text
-}
-
-func data(ctx context.Context, dsn string, o viewOptions) (string, error) {
-	conn, err := stableConn(ctx, dsn)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close(ctx)
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = tx.Rollback(ctx) }() // it has read only
+// dataIn is Data inside a transaction of a stable session.
+func dataIn(ctx context.Context, tx pgx.Tx, o viewOptions) (string, error) {
 	type table struct {
 		Name    string
 		Columns []string
@@ -62,6 +41,9 @@ func data(ctx context.Context, dsn string, o viewOptions) (string, error) {
 	return text.String(), nil
 }
 
+// unprepared: the type of a column may have changed since an earlier look.
+const unprepared = pgx.QueryExecModeExec
+
 // tableData appends one table's rows or their digest.
 func tableData(ctx context.Context, tx pgx.Tx, text *strings.Builder, name string, columns []string, all bool) error {
 	printed := make([]string, len(columns))
@@ -77,7 +59,7 @@ func tableData(ctx context.Context, tx pgx.Tx, text *strings.Builder, name strin
 	var digest string
 	err := tx.QueryRow(ctx, `SELECT count(*), coalesce(sum(('x' || left(h, 16))::bit(64)::bigint::numeric), 0) || ' ' ||
 		coalesce(sum(('x' || right(h, 16))::bit(64)::bigint::numeric), 0)
-		FROM (SELECT md5(`+row+`) AS h FROM ONLY `+name+`) AS hashed`).Scan(&count, &digest)
+		FROM (SELECT md5(`+row+`) AS h FROM ONLY `+name+`) AS hashed`, unprepared).Scan(&count, &digest)
 	if err != nil {
 		return err
 	}
@@ -86,7 +68,7 @@ func tableData(ctx context.Context, tx pgx.Tx, text *strings.Builder, name strin
 		fmt.Fprintf(text, "    digest %s\n", digest)
 		return nil
 	}
-	result, err := tx.Query(ctx, "SELECT "+row+" FROM ONLY "+name)
+	result, err := tx.Query(ctx, "SELECT "+row+" FROM ONLY "+name, unprepared)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -62,34 +63,81 @@ func IgnoreColumn(name string) ViewOption {
 // AllRows makes Data list every row also of big tables.
 func AllRows() ViewOption { return func(o *viewOptions) { o.allRows = true } }
 
-// Dump returns the shape of a database as text: every object outside schema replank and the system's schemas with all
+// View looks at one database, as often as one likes, over one connection: a new one would have to learn the catalog
+// first, which takes longer than to read it.
+type View struct {
+	t       testing.TB
+	dsn     string
+	options viewOptions
+	conn    *pgx.Conn
+}
+
+// Look opens a view of a database, for as long as the test runs.
+func Look(t testing.TB, dsn string, opts ...ViewOption) *View {
+	t.Helper()
+	v := &View{t: t, dsn: dsn, options: newViewOptions(opts)}
+	var err error
+	if v.conn, err = stableConn(context.Background(), dsn); err != nil {
+		t.Fatalf("look at %s: %v", Database(dsn), err)
+	}
+	t.Cleanup(v.close)
+	return v
+}
+
+func (v *View) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = v.conn.Close(ctx) // it has only read, and the test may have ended the server
+}
+
+// Dump returns the shape of the database as text: every object outside schema replank and the system's schemas with all
 // its properties, in a fixed order, one property a line, so that two dumps are equal if and only if the shapes are, and
 // a diff says what differs. Not part of the shape: sequence positions, attribute numbers and other identifiers,
 // storage and statistics. It needs no pg_dump and works on every supported version.
-func Dump(t testing.TB, dsn string, opts ...ViewOption) string {
-	t.Helper()
-	text, err := dump(context.Background(), dsn, newViewOptions(opts))
+func (v *View) Dump() string {
+	v.t.Helper()
+	return v.read("shape", dumpIn)
+}
+
+// Data returns the contents of all tables and materialized views of the user as text: rows sorted, columns in the order
+// of their names (so that the order of columns does not matter), every value as PostgreSQL prints it. A table of more
+// than 500 rows appears as its number of rows and a digest of them, unless AllRows is given.
+func (v *View) Data() string {
+	v.t.Helper()
+	return v.read("data", dataIn)
+}
+
+// read calls fn with one snapshot of the database.
+func (v *View) read(what string, fn func(context.Context, pgx.Tx, viewOptions) (string, error)) (text string) {
+	v.t.Helper()
+	ctx := context.Background()
+	err := pgx.BeginTxFunc(ctx, v.conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+		text, err = fn(ctx, tx, v.options)
+		return err
+	})
 	if err != nil {
-		t.Fatalf("dump %s: %v", Database(dsn), err)
+		v.t.Fatalf("%s of %s: %v", what, Database(v.dsn), err)
 	}
 	return text
 }
 
-func dump(ctx context.Context, dsn string, o viewOptions) (string, error) {
-	conn, err := stableConn(ctx, dsn)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close(ctx)
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = tx.Rollback(ctx) }() // it has read only
-	return dumpIn(ctx, tx, o)
+// Dump is [View.Dump] for one look.
+func Dump(t testing.TB, dsn string, opts ...ViewOption) string {
+	t.Helper()
+	v := Look(t, dsn, opts...)
+	defer v.close()
+	return v.Dump()
 }
 
-// dumpIn is dump inside a transaction of a stable session.
+// Data is [View.Data] for one look.
+func Data(t testing.TB, dsn string, opts ...ViewOption) string {
+	t.Helper()
+	v := Look(t, dsn, opts...)
+	defer v.close()
+	return v.Data()
+}
+
+// dumpIn is Dump inside a transaction of a stable session.
 func dumpIn(ctx context.Context, tx pgx.Tx, o viewOptions) (string, error) {
 	major, err := serverMajor(tx.Conn())
 	if err != nil {

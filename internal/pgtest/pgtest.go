@@ -231,14 +231,22 @@ func databaseName(test string, n int64) string {
 func dropDatabase(s *Server, name string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := releaseDatabase(ctx, s.DSN(name)); err != nil {
-		return err
-	}
 	admin, err := pgx.Connect(ctx, s.DSN("postgres"))
 	if err != nil {
 		return err
 	}
 	defer admin.Close(ctx)
+	var held bool
+	err = admin.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = $1)
+		OR EXISTS (SELECT FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = $1)`, name).Scan(&held)
+	if err != nil {
+		return fmt.Errorf("look at what keeps the database: %w", err)
+	}
+	if held {
+		if err := releaseDatabase(ctx, s.DSN(name)); err != nil {
+			return err
+		}
+	}
 	if err := dropSlots(ctx, admin, name); err != nil {
 		return err
 	}
