@@ -21,7 +21,7 @@ demo: build ## watch Replank change a busy database (private PostgreSQL, nothing
 	$(BIN) demo
 
 test: compiler ## run all tests on PostgreSQL 15 (REPLANK_TEST_PG=18: on another version)
-	$(GO) test -timeout 15m ./...
+	$(GO) test -timeout 30m ./...
 
 test-matrix: compiler ## run the database tests on PostgreSQL 14 to 18 (MAJORS="15 18": on fewer; FULL=1: every form on every table)
 	@for major in $(MAJORS); do \
