@@ -67,14 +67,19 @@ func startApplication(ctx context.Context, dsn string, clients int, rate float64
 }
 
 func (a *application) client(ctx context.Context, c *pgx.Conn, rng *rand.Rand, due time.Time, every time.Duration, do request) error {
-	timer := time.NewTimer(time.Until(due))
-	defer timer.Stop()
+	alarm, err := newAlarm()
+	if err != nil {
+		return err
+	}
+	defer alarm.close()
 	for ; ; due = due.Add(every) {
-		timer.Reset(max(0, time.Until(due)))
+		if err := alarm.wait(due); err != nil {
+			return err
+		}
 		select {
 		case <-a.stop:
 			return nil
-		case <-timer.C:
+		default:
 		}
 		what, err := do(ctx, c, rng)
 		for tries := 1; pg.Deadlock(err) && tries < 10; tries++ {
