@@ -207,12 +207,13 @@ func (a *app) lookAfter(ctx context.Context, name string) int {
 	return exitFailed
 }
 
-// each gives the errors that were joined to one, or the one.
+// each gives the errors that were joined to one, or the one. A connection that failed is one error, whatever was tried.
 func each(err error) []error {
 	var list []error
 	for e := err; e != nil; {
-		if _, whole := e.(*usageError); whole {
-			break
+		switch e.(type) {
+		case *usageError, *unnamedDatabaseError, *pg.ConnectError:
+			return append(list, err)
 		}
 		if many, ok := e.(interface{ Unwrap() []error }); ok {
 			if !isJoin(e, many.Unwrap()) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +62,33 @@ func TestErrorMessages(t *testing.T) {
 	}
 	if pgtest.Value[bool](t, dsn, "SELECT to_regclass('a') IS NOT NULL OR to_regnamespace('replank') IS NOT NULL") {
 		t.Error("wrong input changed the database")
+	}
+}
+
+// TestNoConnection: one error, however many addresses and ways were tried, and what to do.
+func TestNoConnection(t *testing.T) {
+	t.Parallel()
+	_, dsn := newShop(t)
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/no such"
+	for _, tt := range []struct{ dsn, port, want, hint string }{
+		{"postgres://somebody@127.0.0.1:1/shop", "", "127.0.0.1:1 (", "is the server running"},
+		{"postgres://somebody@127.0.0.1:1,127.0.0.1:2/shop", "", "127.0.0.1:2 (", "is the server running"},
+		{u.String(), "", `database "no such" does not exist`, "create the database, or name another one"},
+		{"", "1", ".s.PGSQL.1 (", "no database was named"},
+	} {
+		c := newCLI(t, tt.dsn)
+		if tt.port != "" {
+			c = c.with("PGPORT=" + tt.port)
+		}
+		c.write("a.sql", "CREATE TABLE a (id int);\n")
+		r := c.want(exitFailed, "apply", "a.sql")
+		if strings.Count("\n"+r.err, "\nerror: ") != 1 || strings.Count(r.err, tt.want) != 1 || !strings.Contains(r.err, "hint: "+tt.hint) {
+			t.Errorf("%s: want once %q and the hint %q, got\n%s", tt.dsn, tt.want, tt.hint, r.err)
+		}
 	}
 }
 

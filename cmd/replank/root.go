@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replank/replank/history"
+	"github.com/replank/replank/internal/pg"
 	"github.com/replank/replank/migrate"
 )
 
@@ -169,7 +170,8 @@ func (e *unnamedDatabaseError) Hint() string {
 }
 
 func (a *app) connectError(err error) error {
-	if a.set.dsn() != "" || migrate.HintOf(err) != "" {
+	var failed *pg.ConnectError
+	if a.set.dsn() != "" || !errors.As(err, &failed) {
 		return err
 	}
 	for _, v := range []string{"PGHOST", "PGDATABASE", "PGSERVICE", "PGUSER"} {

@@ -75,12 +75,50 @@ func HintOf(err error) string {
 	return ""
 }
 
+// ConnectError: no connection came about.
+type ConnectError struct{ Err error }
+
+// Error says once what failed, whether at one address or at several, with TLS or without.
+func (e *ConnectError) Error() string {
+	var b strings.Builder
+	b.WriteString("connect to PostgreSQL: ")
+	for i, line := range strings.Split(strings.TrimPrefix(e.Err.Error(), "failed to connect to "), "\n") {
+		line = strings.TrimSpace(line)
+		switch {
+		case i == 0:
+		case strings.HasSuffix(b.String(), line):
+			continue
+		case strings.HasSuffix(b.String(), ":"):
+			b.WriteString(" ")
+		default:
+			b.WriteString("; ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+func (e *ConnectError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *ConnectError) Hint() string {
+	switch SQLState(e.Err) {
+	case "":
+		return "is the server running, and are host and port its own?"
+	case "28000", "28P01":
+		return "check user and password (PGUSER, PGPASSWORD, ~/.pgpass) and the server's pg_hba.conf"
+	case "3D000":
+		return "create the database, or name another one"
+	}
+	return ""
+}
+
 func connectError(err error) error {
 	var p *PoolerError
 	if errors.As(err, &p) {
 		return err
 	}
-	return &Error{Op: "connect to PostgreSQL", Err: err}
+	return &ConnectError{err}
 }
 
 // SQLState returns the SQLSTATE of the server's error in the chain, or "".
