@@ -9,7 +9,17 @@ DATABASE  = $(shell $(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{j
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build demo test test-matrix bench check compiler clean
+# A release is one static file, so that it runs on every distribution: PostgreSQL's parser is linked with musl where
+# musl-gcc is installed (Debian: musl-tools), other systems link as they always do.
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+PLATFORM  = $(shell $(GO) env GOOS)_$(shell $(GO) env GOARCH)
+ARCHIVE   = replank_$(VERSION)_$(PLATFORM)
+MUSL      = $(if $(filter linux_%,$(PLATFORM)),$(shell command -v musl-gcc))
+STATIC    = $(if $(MUSL),-linkmode external -extldflags -static)
+TAGS      = $(if $(MUSL),netgo osusergo)
+SHA256    = $(if $(shell command -v sha256sum),sha256sum,shasum -a 256)
+
+.PHONY: help build demo test test-matrix bench check dist compiler clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +49,14 @@ check: compiler ## vet, staticcheck, govulncheck
 	if [ $$code -ne 0 ] && printf '%s' "$$out" | grep -q 'fetching vulnerabilities'; then \
 		echo "WARNING: govulncheck could not reach its database: known vulnerabilities were NOT checked."; \
 	else exit $$code; fi
+
+dist: compiler ## build the release archive of this platform and its SHA-256 in dist/
+	@mkdir -p dist/$(ARCHIVE)
+	CGO_ENABLED=1 $(if $(MUSL),CC=$(MUSL)) $(GO) build -trimpath -tags '$(TAGS)' \
+		-ldflags '-s -w -X main.version=$(VERSION) $(STATIC)' -o dist/$(ARCHIVE)/replank ./cmd/replank
+	@cp LICENSE README.md CHANGELOG.md dist/$(ARCHIVE)/
+	@tar -C dist -czf dist/$(ARCHIVE).tar.gz $(ARCHIVE)
+	@cd dist && $(SHA256) $(ARCHIVE).tar.gz | tee $(ARCHIVE).tar.gz.sha256
 
 # The SQL parser is PostgreSQL's own, in C.
 compiler:
