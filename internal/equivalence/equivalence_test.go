@@ -116,22 +116,18 @@ func runForm(t *testing.T, v variant, f form, template string) {
 		}
 	}
 	sql := v.fill(f.sql)
-	dir := t.TempDir()
-	path := filepath.Join(dir, "0001_form.sql")
-	if err := os.WriteFile(path, []byte(sql), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	ms, err := history.Read(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ms := migration(t, "0001_form.sql", sql)
 
 	online := database(t, v, f, template)
-	e := open(t, online, f)
+	cfg := migrate.Config{DSN: online, Accept: f.accept, BigRows: -1, BigBytes: -1}
+	if f.plainly {
+		cfg.BigRows, cfg.BigBytes = 0, 0
+	}
+	e := open(t, cfg)
 	look := pgtest.Look(t, online, opts...)
 	before, rows := look.Dump(), look.Data()
 	tables := pgtest.Value[[]string](t, online, `SELECT array_agg(format('%I.%I', relnamespace::regnamespace::name, relname)) FROM pg_class WHERE relkind IN ('r', 'p')`)
-	_, err = e.Apply(context.Background(), ms)
+	_, err := e.Apply(context.Background(), ms)
 	if code := expectedRefusal(f, v); code != "" {
 		var r *plan.Refusal
 		if !errors.As(err, &r) || r.Code != code {
@@ -185,11 +181,22 @@ func runForm(t *testing.T, v variant, f form, template string) {
 	}
 }
 
-func open(t *testing.T, dsn string, f form) *migrate.Engine {
-	cfg := migrate.Config{DSN: dsn, Accept: f.accept, BigRows: -1, BigBytes: -1}
-	if f.plainly {
-		cfg.BigRows, cfg.BigBytes = 0, 0
+// migration is a history of one file.
+func migration(t *testing.T, name, sql string) []history.Migration {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(sql), 0o644); err != nil {
+		t.Fatal(err)
 	}
+	ms, err := history.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ms
+}
+
+func open(t *testing.T, cfg migrate.Config) *migrate.Engine {
+	t.Helper()
 	e, err := migrate.Open(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -2,11 +2,8 @@ package equivalence
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"testing"
 
-	"github.com/replank/replank/history"
 	"github.com/replank/replank/internal/pgtest"
 	"github.com/replank/replank/migrate"
 )
@@ -27,20 +24,9 @@ ALTER TABLE people DROP COLUMN gone;`
 
 	dsn := pgtest.DB(t)
 	pgtest.Exec(t, dsn, fixture)
-	path := filepath.Join(t.TempDir(), "0007_people.sql")
-	if err := os.WriteFile(path, []byte(sql), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	ms, err := history.Read(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ms := migration(t, "0007_people.sql", sql)
 	ctx := context.Background()
-	e, err := migrate.Open(ctx, migrate.Config{DSN: dsn, BigRows: -1, BigBytes: -1, VersionSchema: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(e.Close)
+	e := open(t, migrate.Config{DSN: dsn, BigRows: -1, BigBytes: -1, VersionSchema: true})
 	before := pgtest.Dump(t, dsn)
 	if _, err := e.Apply(ctx, ms); err != nil {
 		t.Fatal(err)
