@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -152,7 +153,8 @@ func stallOnce(ctx context.Context, b *bench, kase, subject, db string, rng *ran
 			}
 			if err != nil && ctx.Err() == nil {
 				failed++
-				b.book.note("psql, %s: given up after 5 tries: %v", kase, err)
+				message, _, _ := strings.Cut(err.Error(), " DETAIL") // with process numbers
+				b.book.note("psql, %s: given up after 5 tries: %s", kase, message)
 				return nil // what the application felt meanwhile counts all the same
 			}
 			return err
