@@ -43,14 +43,17 @@ func (r *run) touched() bool {
 	return false
 }
 
-// mayBeThere reports whether a step has, or may have, an effect that a revert takes back. What PostgreSQL did
-// in a transaction is there exactly when the journal says so; a statement outside of one, and a fill, may have
-// got somewhere as soon as they were begun. A skipped step's effect is not ours.
+// mayBeThere reports whether a step has, or may have, an effect that a revert takes back.
 func (r *run) mayBeThere(s plan.Step) bool {
+	// What complete has taken away is not there any more.
+	return r.acted(s) && !(s.Temporary && r.contracted())
+}
+
+// acted reports whether a step has, or may have, done something. What PostgreSQL did in a transaction is there
+// exactly when the journal says so; a statement outside of one, and a fill, may have got somewhere as soon as they
+// were begun. A skipped step's effect is not ours.
+func (r *run) acted(s plan.Step) bool {
 	state := r.steps[s.ID].State
-	if s.Temporary && r.contracted() {
-		return false // complete has taken its work away
-	}
 	switch s.Kind {
 	case plan.Transaction, plan.Validate, plan.Long:
 		return state == journal.StepDone
@@ -60,15 +63,28 @@ func (r *run) mayBeThere(s plan.Step) bool {
 	return false
 }
 
-// contracted reports whether complete has got anywhere.
+// contracted reports whether complete has got anywhere: a part of the old shape has gone, or had.
 func (r *run) contracted() bool {
 	for _, s := range r.Plan.Steps {
-		if s.Phase == plan.Contract && r.steps[s.ID].State != journal.StepPending {
+		if s.Phase == plan.Contract && (r.acted(s) || r.steps[s.ID].State == journal.StepReversed) {
 			return true
 		}
 	}
 	return false
 }
+
+// whole reports whether every step of the phases that apply carries out is done, and with contract those of complete.
+func (r *run) whole(contract bool) bool {
+	for _, s := range r.Plan.Steps {
+		if (contract || s.Phase != plan.Contract) && !r.finished(s.ID) {
+			return false
+		}
+	}
+	return true
+}
+
+// wasDone reports whether the run was done once. The literals of its statements are forgotten since.
+func (r *run) wasDone() bool { return receiptOf(r).DoneAt != nil }
 
 func (e *Engine) openJournal(ctx context.Context) (*journal.Journal, error) {
 	return journal.Open(ctx, e.db, journal.Config{Owner: e.cfg.Owner, LeaseFor: e.leaseFor, Logger: e.cfg.Logger})

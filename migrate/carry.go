@@ -198,7 +198,7 @@ func (x *executor) takeBack(ctx context.Context, failed *stepError) error {
 	} else if err := x.fail(ctx, failed.step, failed.err); err != nil {
 		return fmt.Errorf("%w (while recording: %w)", err, out)
 	}
-	if why := x.reversible(); why != nil {
+	if why := x.run.reversible(); why != nil {
 		// Half a way back would help nobody. What is done stays, so that the way forward is still open.
 		out.Hint = "remove the cause and resume: it cannot be taken back (" + why.Error() + ")"
 		if err := x.advance(ctx, change{to: Failed, cause: failed.err}); err != nil {
@@ -262,8 +262,11 @@ func (x *executor) reverseFailed(ctx context.Context, s plan.Step, err, cause er
 		return &StoppedError{Reason: "step " + s.ID + " could not be taken back yet", Err: err,
 			Advice: "revert goes on from here"}
 	}
-	out := error(&Error{Op: "revert", Run: x.run.Name, Step: s.ID, Err: err,
-		Hint: "remove the cause and revert again, or resume to try the way forward"})
+	hint := "remove the cause and revert again"
+	if !x.run.wasDone() || x.run.whole(true) {
+		hint += ", or resume to try the way forward"
+	}
+	out := error(&Error{Op: "revert", Run: x.run.Name, Step: s.ID, Err: err, Hint: hint})
 	why := err
 	if cause != nil {
 		why = fmt.Errorf("%w; and it could not be taken back: %w", cause, err)

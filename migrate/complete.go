@@ -39,11 +39,14 @@ func (e *Engine) Complete(ctx context.Context, name string, opt CompleteOptions)
 			if name != "" && r.Name != name {
 				continue
 			}
-			if r.State != Ready && r.State != Completing && !(r.State == Failed && x.contractBegun(r)) {
-				if name != "" {
-					return refuse(WrongState, "apply or resume brings it to ready", "%s is %s, not ready", r.Name, r.State)
-				}
+			switch {
+			case r.State == Ready || r.State == Completing || r.State == Failed && r.halfComplete():
+			case name == "":
 				continue
+			case r.State == Failed && r.wasDone():
+				return refuse(WrongState, "remove the cause and revert again", "%s was done and is being reverted", r.Name)
+			default:
+				return refuse(WrongState, "apply or resume brings it to ready", "%s is %s, not ready", r.Name, r.State)
 			}
 			x.run = r
 			if err := x.complete(ctx, opt); err != nil {
@@ -71,15 +74,8 @@ func findable(ctx context.Context, x *executor, name string, runs []*run) error 
 	return nil
 }
 
-// contractBegun reports whether a part of the old shape has gone already.
-func (x *executor) contractBegun(r *run) bool {
-	for _, s := range r.Plan.Steps {
-		if s.Phase == plan.Contract && r.begun(s.ID) {
-			return true
-		}
-	}
-	return false
-}
+// halfComplete reports whether a part of the old shape has gone, and the rest can go as well.
+func (r *run) halfComplete() bool { return r.contracted() && r.whole(false) && !r.wasDone() }
 
 func (x *executor) complete(ctx context.Context, opt CompleteOptions) error {
 	if x.run.State == Ready {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,89 +17,139 @@ import (
 // afterwards where nothing was lost. A run that another executor is working on is cancelled first. It returns
 // the name of what was reverted.
 func (e *Engine) Revert(ctx context.Context, name string) (string, error) {
-	if err := e.cancelOther(ctx, name); err != nil {
+	// Which one the newest is, is settled before anybody is waited for: what a person wants back is what there was
+	// when they asked, and once another executor has taken it back, an older one is the newest.
+	target, err := e.cancelOther(ctx, name)
+	if err != nil {
 		return "", asRun("revert", name, settle(ctx, err))
 	}
-	err := e.lead(ctx, func(ctx context.Context, x *executor) error {
-		target, later, err := e.revertTarget(ctx, x.j, name)
+	id := target.ID
+	if id != 0 {
+		name = target.Name
+	}
+	err = e.lead(ctx, func(ctx context.Context, x *executor) error {
+		if id == 0 {
+			k, err := e.revertTarget(ctx, x.j, name)
+			if err != nil {
+				return err
+			}
+			id, name = k.ID, k.Name
+		}
+		row, err := x.j.Run(ctx, id)
 		if err != nil {
 			return err
 		}
-		name = target.Name
-		x.run = target
+		if State(row.State) == Reverted {
+			return nil // by the executor that was asked, or by us before the connection was lost
+		}
+		if x.run, err = readRun(ctx, x.j, row); err != nil {
+			return err
+		}
+		later, err := e.laterRuns(ctx, x.j, id)
+		if err != nil {
+			return err
+		}
 		return asRun("revert", name, x.revert(ctx, later))
 	})
 	return name, asRun("revert", name, err)
 }
 
-// cancelOther asks the executor of a run to take it back, when there is one, so that nobody has to wait for it
-// to get to its end first. Where there is none, the lease is free, and this process does it.
-func (e *Engine) cancelOther(ctx context.Context, name string) error {
+// cancelOther asks the executor that is working on the run to be reverted, when there is one, to take it back, and
+// waits until it has, so that nobody has to wait for it to get to its end first. Where there is none, the lease is
+// free, and this process does it. The run has the ID 0 where there is none yet.
+func (e *Engine) cancelOther(ctx context.Context, name string) (target journal.Run, err error) {
 	j, err := e.openJournal(ctx)
 	if err != nil || !j.Present() {
-		return err
+		return target, err
 	}
 	held, err := j.Holder(ctx, leaseName)
 	if err != nil || held == nil {
-		return err
+		return target, err
 	}
-	rows, err := j.Runs(ctx, journal.RunFilter{Name: name, Kind: Machine.Kind, Unfinished: true})
-	if err != nil || len(rows) == 0 {
-		return err
+	if target, err = e.revertTarget(ctx, j, name); err != nil {
+		return target, err
 	}
-	row := rows[len(rows)-1]
-	switch State(row.State) {
+	switch State(target.State) {
 	case Planned, Expanding, Filling, Verifying:
-		e.event(Event{Kind: EventNote, Run: row.Name, Text: "asking " + held.Holder + " to take it back"})
-		return j.SetIntent(ctx, row.ID, journal.IntentCancel, e.requester())
+	default:
+		return target, nil
 	}
-	return nil
+	r, err := readRun(ctx, j, target)
+	if err != nil {
+		return target, err
+	}
+	if err := r.reversible(); err != nil {
+		return target, err // it would be left where it stands for nothing
+	}
+	if err := j.SetIntent(ctx, target.ID, journal.IntentCancel, e.requester()); err != nil {
+		return target, err
+	}
+	e.event(Event{Kind: EventWaiting, Run: target.Name, Text: "asking " + held.Holder + " to take it back"})
+	for held != nil {
+		if err := sleep(ctx, 200*time.Millisecond); err != nil {
+			return target, err
+		}
+		if target, err = j.Run(ctx, target.ID); err != nil {
+			return target, err
+		}
+		if s := State(target.State); s == Ready || s == Reverted || s == Done {
+			return target, nil
+		}
+		if held, err = j.Holder(ctx, leaseName); err != nil {
+			return target, err
+		}
+	}
+	return target, nil
 }
 
-// revertTarget finds the run to revert and the runs after it, oldest first.
-func (e *Engine) revertTarget(ctx context.Context, j *journal.Journal, name string) (target *run, later []*run, err error) {
+// revertTarget finds the run to revert.
+func (e *Engine) revertTarget(ctx context.Context, j *journal.Journal, name string) (target journal.Run, err error) {
 	known, err := e.latestRuns(ctx, j)
 	if err != nil {
-		return nil, nil, err
+		return target, err
 	}
-	var newest int64
+	var id int64
 	for _, k := range known {
-		newest = max(newest, k.Run)
+		id = max(id, k.Run)
 	}
-	id := newest
 	if name != "" {
 		k, ok := known[name]
 		switch {
 		case !ok:
-			return nil, nil, refuse(NotFound, "status lists them", "no migration %s is applied", name)
+			return target, refuse(NotFound, "status lists them", "no migration %s is applied", name)
 		case k.Run == 0:
-			return nil, nil, refuse(Irreversible, "", "%s was taken over as a baseline: replank did not make it", name)
+			return target, refuse(Irreversible, "", "%s was taken over as a baseline: replank did not make it", name)
 		}
 		id = k.Run
 	}
 	if id == 0 {
-		return nil, nil, refuse(NotFound, "", "there is nothing to revert")
+		return target, refuse(NotFound, "", "there is nothing to revert")
+	}
+	return j.Run(ctx, id)
+}
+
+// laterRuns are those after a run, oldest first.
+func (e *Engine) laterRuns(ctx context.Context, j *journal.Journal, id int64) (later []*run, err error) {
+	known, err := e.latestRuns(ctx, j)
+	if err != nil {
+		return nil, err
 	}
 	for _, k := range known {
-		if k.Run < id {
+		if k.Run <= id {
 			continue
 		}
 		row, err := j.Run(ctx, k.Run)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		r, err := readRun(ctx, j, row)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		if k.Run == id {
-			target = r
-		} else {
-			later = append(later, r)
-		}
+		later = append(later, r)
 	}
 	slices.SortFunc(later, func(a, b *run) int { return int(a.ID - b.ID) })
-	return target, later, nil
+	return later, nil
 }
 
 // revert takes the run of x back, wherever it is in its life.
@@ -106,10 +157,12 @@ func (x *executor) revert(ctx context.Context, later []*run) error {
 	switch x.run.State {
 	case Reverting:
 		return x.reverseAll(ctx, recordedCause(x.run))
-	case Reverted:
-		return nil // the other executor has done it
 	case Completing:
 		return refuse(WrongState, "complete goes on from here", "%s is being completed", x.run.Name)
+	case Failed:
+		if x.run.halfComplete() { // what keeps the shapes equal is gone for some of them and there for others
+			return refuse(WrongState, "remove the cause and complete again", "%s is half completed", x.run.Name)
+		}
 	}
 	var dependents []string
 	for _, r := range slices.Backward(later) {
@@ -122,7 +175,7 @@ func (x *executor) revert(ctx context.Context, later []*run) error {
 		r.Items = dependents
 		return r
 	}
-	if err := x.reversible(); err != nil {
+	if err := x.run.reversible(); err != nil {
 		return err
 	}
 	if err := x.advance(ctx, change{to: Reverting}); err != nil {
@@ -132,26 +185,26 @@ func (x *executor) revert(ctx context.Context, later []*run) error {
 }
 
 // reversible refuses a way back that does not exist, before its first step (principle 6).
-func (x *executor) reversible() error {
+func (r *run) reversible() error {
 	var reasons []string
-	for _, s := range x.run.Plan.Steps {
-		if !x.run.mayBeThere(s) {
+	for _, s := range r.Plan.Steps {
+		if !r.mayBeThere(s) {
 			continue
 		}
 		if s.Irreversible != "" {
 			reasons = append(reasons, s.Title+": "+s.Irreversible)
 		} else if s.Destroys != "" {
 			reasons = append(reasons, "lost: "+s.Destroys)
-		} else if keepsImages(s) && x.run.State == Done {
+		} else if keepsImages(s) && r.State == Done {
 			reasons = append(reasons, s.Title+": the rows as they were before were kept until complete")
 		}
 	}
 	if len(reasons) == 0 {
 		return nil
 	}
-	r := refuse(Irreversible, "a new migration has to bring it back", "%s cannot be taken back any more", x.run.Name)
-	r.Items = reasons
-	return r
+	refused := refuse(Irreversible, "a new migration has to bring it back", "%s cannot be taken back any more", r.Name)
+	refused.Items = reasons
+	return refused
 }
 
 // Pause stops a run between two steps or ranges; all runs under way when name is empty. The wish is durable.
@@ -171,7 +224,9 @@ func (e *Engine) wishAll(ctx context.Context, name, intent string) ([]string, er
 	}
 	var names []string
 	for _, r := range rows {
-		if State(r.State) == Ready || intent == journal.IntentNone && r.Intent != journal.IntentPause {
+		// A wish to cancel that could not be granted ends with the try: whoever resumes a failed run wants it forwards.
+		stale := State(r.State) == Failed && r.Intent == journal.IntentCancel
+		if State(r.State) == Ready || intent == journal.IntentNone && r.Intent != journal.IntentPause && !stale {
 			continue
 		}
 		if err := j.SetIntent(ctx, r.ID, intent, e.requester()); err != nil {
@@ -224,14 +279,16 @@ func (x *executor) resumeFailed(ctx context.Context) error {
 	if x.run.State != Failed || isDirect(x.run) {
 		return x.resume(ctx)
 	}
-	if x.contractBegun(x.run) {
+	switch {
+	case x.run.halfComplete():
 		if err := x.advance(ctx, change{to: Completing}); err != nil {
 			return err
 		}
 		return x.contract(ctx)
-	}
-	if receiptOf(x.run).DoneAt != nil {
-		return refuse(WrongState, "revert goes on with it", "%s was done and is being reverted", x.run.Name)
+	case x.run.wasDone() && x.run.whole(true):
+		return x.advance(ctx, change{to: Done}) // nothing of it was taken back
+	case x.run.wasDone() || x.run.contracted():
+		return refuse(WrongState, "remove the cause and revert again", "a part of %s has been taken back", x.run.Name)
 	}
 	return x.carryOn(ctx)
 }

@@ -50,7 +50,7 @@ var Machine = journal.Machine{
 		string(Completing): names(Done, Ready, Failed),
 		string(Done):       names(Reverting),
 		string(Reverting):  names(Reverted, Failed),
-		string(Failed):     names(Expanding, Filling, Verifying, Completing, Reverting),
+		string(Failed):     names(Expanding, Filling, Verifying, Ready, Completing, Done, Reverting),
 	},
 }
 
