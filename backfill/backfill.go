@@ -132,17 +132,45 @@ func Run(ctx context.Context, cfg Config) (Receipt, error) {
 	if f.st.undo != nil {
 		rc.UndoTable = f.st.undo.name
 	}
-	stats, err := walk.Run(ctx, f.walk())
-	rc.Rows, rc.Ranges, rc.Retries, rc.Dirty = stats.Rows, stats.Ranges, stats.Retries, stats.Dirty
-	rc.addIdle(stats.Idle)
-	if err == nil && cfg.Spec.Kind == plan.Twin && cfg.Spec.Guard != "" {
-		err = f.prove(ctx, &rc)
+	for tries := 1; err == nil; tries++ {
+		var stats walk.Stats
+		stats, err = walk.Run(ctx, f.walk())
+		rc.Rows, rc.Ranges, rc.Retries, rc.Dirty = rc.Rows+stats.Rows, rc.Ranges+stats.Ranges, rc.Retries+stats.Retries, rc.Dirty+stats.Dirty
+		rc.addIdle(stats.Idle)
+		if err == nil && f.provable() {
+			err = f.prove(ctx, &rc)
+		}
+		if err == nil {
+			err = f.countRejected(ctx, &rc)
+		}
+		if err != nil || rc.Left <= rc.Rejected+rc.Waived || tries == maxWalks {
+			break
+		}
+		// Rows have come to places where the walk had been: VACUUM FULL, CLUSTER, an attached partition. The guard
+		// finds them, so that another walk changes nothing twice.
+		f.cfg.Logger.Warn("rows are left over, walking once more", "table", cfg.Spec.Table, "rows", rc.Left)
+		err = f.startOver(ctx)
 	}
 	rc.Seconds = time.Since(began).Seconds()
 	if err != nil {
 		return rc, fmt.Errorf("fill %s: %w", cfg.Spec.Table, err)
 	}
-	return rc, f.countRejected(ctx, &rc)
+	return rc, nil
+}
+
+// maxWalks is how often a table is walked before a person has to look why rows are left over each time.
+const maxWalks = 3
+
+// provable: a scan can tell whether the fill has done its work.
+func (f *fill) provable() bool { return f.cfg.Spec.Kind == plan.Twin && f.cfg.Spec.Guard != "" }
+
+func (f *fill) startOver(ctx context.Context) error {
+	s, err := f.cfg.Lease.Session(ctx, f.cfg.Run)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Tx(ctx, pg.TxOptions{}, func(tx pgx.Tx) error { return f.cfg.Lease.ForgetRanges(ctx, tx, f.cfg.Run, f.cfg.Step) })
 }
 
 func (rc *Receipt) addIdle(idle map[string]time.Duration) {
@@ -252,7 +280,7 @@ func (f *fill) tx() pg.TxOptions {
 }
 
 // canSkip: without a guard nothing would tell a skipped row from a changed one.
-func (f *fill) canSkip() bool { return f.cfg.Spec.Kind == plan.Twin && f.cfg.Spec.Guard != "" }
+func (f *fill) canSkip() bool { return f.provable() }
 
 func (f *fill) walk() walk.Config {
 	return walk.Config{

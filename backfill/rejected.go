@@ -72,12 +72,16 @@ func (r *rejects) record(ctx context.Context, tx pgx.Tx, at walk.Range, cause er
 		}
 		object = strings.Join(pairs, ", ")
 	}
-	rows, err := tx.Query(ctx, fmt.Sprintf("SELECT pg_catalog.jsonb_build_object(%s)::text FROM %s WHERE %s",
-		object, st.relation(at), at.Where(st.alias)))
-	if err != nil {
-		return fmt.Errorf("name the rejected row: %w", err)
-	}
-	keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	var keys []string
+	err := walk.Plainly(ctx, tx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, fmt.Sprintf("SELECT pg_catalog.jsonb_build_object(%s)::text FROM %s WHERE %s",
+			object, st.relation(at), at.Where(st.alias)))
+		if err != nil {
+			return err
+		}
+		keys, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("name the rejected row: %w", err)
 	}

@@ -305,7 +305,7 @@ func doneState(ev evidence) string {
 // fail marks a step failed, for people; nothing depends on it.
 func (x *executor) fail(ctx context.Context, s plan.Step, cause error) error {
 	err := x.mark(ctx, func(tx pgx.Tx) error {
-		if x.run.steps[s.ID].State == journal.StepPending {
+		if was := x.run.steps[s.ID].State; was == journal.StepPending || was == journal.StepFailed {
 			if err := x.setStep(ctx, tx, s, journal.StepRunning, "", nil); err != nil {
 				return err
 			}

@@ -285,15 +285,24 @@ func (x *executor) reverse(ctx context.Context, s plan.Step) error {
 	switch {
 	case s.Kind == plan.Rows:
 		return x.reverseRows(ctx, s)
-	case s.Kind == plan.Concurrently || s.ReverseConcurrently:
-		if s.Kind == plan.Concurrently && x.run.steps[s.ID].State != journal.StepDone {
-			if err := x.cleanUp(ctx, s); err != nil {
-				return err
-			}
+	case s.Kind == plan.Concurrently:
+		// Whether there is anything to take back, the probe says: the step may have been killed, and so may an
+		// earlier way back.
+		if err := x.cleanUp(ctx, s); err != nil {
+			return err
+		}
+		there, err := x.ask(ctx, s, s.Probe)
+		if err != nil {
+			return err
+		}
+		if s.Probe != "" && !there {
+			s.Reverse = nil
 		}
 		if s.ReverseConcurrently || len(s.Reverse) == 0 {
 			return x.reverseConcurrently(ctx, s)
 		}
+	case s.ReverseConcurrently:
+		return x.reverseConcurrently(ctx, s)
 	}
 	x.point(plan.Transaction, "begin")
 	_, err := x.underLocks(ctx, s, s.Reverse, s.ReverseLocks, func(tx pgx.Tx, ev evidence) error {

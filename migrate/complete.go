@@ -174,7 +174,7 @@ func (x *executor) mayComplete(ctx context.Context, opt CompleteOptions) (Receip
 			var wrong *ProofError
 			if errors.As(err, &wrong) {
 				return rec, &RefusedError{Code: NoProof, Reason: "the proof fails", Err: wrong,
-					Advice: "resume repeats the step that should have seen to it, or revert"}
+					Advice: "something has written around the triggers (session_replication_role, DISABLE TRIGGER): correct the rows and complete again, or revert and apply again"}
 			}
 			return rec, err
 		}

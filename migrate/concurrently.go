@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/replank/replank/ddl"
 	"github.com/replank/replank/internal/journal"
 	"github.com/replank/replank/internal/pg"
 	"github.com/replank/replank/plan"
@@ -60,9 +61,15 @@ func (x *executor) tryConcurrently(ctx context.Context, s plan.Step) error {
 	if err := x.cleanUp(ctx, s); err != nil {
 		return err
 	}
-	for _, sql := range s.SQL {
-		if err := x.outside(ctx, s, sql); err != nil {
-			return err
+	there, err := x.ask(ctx, s, s.Probe) // the clean-up of a DETACH ends it
+	if err != nil {
+		return err
+	}
+	if !there {
+		for _, sql := range s.SQL {
+			if err := x.alone(ctx, s, sql, s.Locks); err != nil {
+				return err
+			}
 		}
 	}
 	x.point(s.Kind, "ran")
@@ -86,22 +93,61 @@ func (x *executor) cleanUp(ctx context.Context, s plan.Step) error {
 		return err
 	}
 	for _, sql := range s.Cleanup {
-		if err := x.outside(ctx, s, sql); err != nil {
+		if err := x.alone(ctx, s, sql, s.Locks); err != nil {
 			return fmt.Errorf("remove what a failed attempt left: %w", err)
 		}
 	}
 	return nil
 }
 
+// alone carries out one statement that is a whole by itself, under the discipline that its locks ask for: whoever
+// waits for a strong one makes everybody behind it wait.
+func (x *executor) alone(ctx context.Context, s plan.Step, sql string, locks []plan.Lock) error {
+	var op ddl.Op
+	if f, err := ddl.Parse("", sql); err == nil && len(f.Statements) == 1 && len(f.Statements[0].Ops) == 1 {
+		op = f.Statements[0].Ops[0]
+	}
+	concurrently, weak := false, false
+	switch op := op.(type) {
+	case ddl.CreateIndex:
+		concurrently = op.Concurrently
+	case ddl.DropIndex:
+		concurrently = op.Concurrently
+	case ddl.Reindex:
+		concurrently = op.Concurrently
+	case ddl.DetachPartition:
+		if op.Concurrently {
+			// Its last lock is ACCESS EXCLUSIVE on the partition. Out of time it leaves a detach that is pending, which
+			// FINALIZE, as the clean-up, brings to its end.
+			return x.outside(ctx, s, sql, pg.Setting{Name: "lock_timeout", Value: fmt.Sprint(x.e.cfg.LockBudget.Milliseconds())})
+		}
+	case ddl.ValidateConstraint, ddl.Update:
+		weak = true
+	}
+	switch {
+	case concurrently:
+		return x.outside(ctx, s, sql)
+	case weak:
+		// An ordinary autovacuum gives way only to one who waits for deadlock_timeout (RULES 15).
+		timeout := x.e.db.Server().DeadlockTimeout + time.Second
+		return x.whileLocked(ctx, s, func(int, time.Duration) error {
+			settings := append(x.settings(s), pg.Setting{Name: "lock_timeout", Value: fmt.Sprint(timeout.Milliseconds())})
+			return x.sess.Tx(ctx, pg.TxOptions{Settings: settings}, func(tx pgx.Tx) error { return execAll(ctx, tx, []string{sql}) })
+		})
+	}
+	_, err := x.underLocks(ctx, s, []string{sql}, locks, func(pgx.Tx, evidence) error { return nil })
+	return err
+}
+
 // outside runs one statement outside of a transaction. It may run for as long as it works; only waiting for
 // others is bounded, by LockWait without a pause.
-func (x *executor) outside(ctx context.Context, s plan.Step, sql string) error {
+func (x *executor) outside(ctx context.Context, s plan.Step, sql string, settings ...pg.Setting) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var waiting time.Duration // Progress.Since when the present wait began
 	var inWait bool
 	err := x.sess.Concurrently(ctx, sql, pg.ConcurrentlyOptions{
-		Settings: x.settings(s),
+		Settings: append(x.settings(s), settings...),
 		OnProgress: func(p pg.Progress) {
 			x.event(EventProgress, s, Event{Progress: &p})
 			if !p.Waiting {
@@ -129,19 +175,18 @@ func (x *executor) outside(ctx context.Context, s plan.Step, sql string) error {
 	return &statementError{sql: sql, err: err}
 }
 
-// reverseConcurrently takes a step back with statements outside of transactions. They are idempotent
-// (DROP … IF EXISTS), so that after a crash all of them run again.
+// reverseConcurrently takes a step back statement by statement. They are idempotent, or the probe of the step says
+// whether they have anything to do, so that after a crash all of them run again.
 func (x *executor) reverseConcurrently(ctx context.Context, s plan.Step) error {
 	x.point(plan.Concurrently, "begin")
-	for try := 1; ; try++ {
-		err := x.runOutside(ctx, s, s.Reverse)
-		if err == nil {
-			break
-		}
-		if !pg.Deadlock(err) && !pg.LockNotAvailable(err) || try == maxConcurrentTries {
-			return err
-		}
-		if err := sleep(ctx, 5*x.e.cfg.LockBudget); err != nil {
+	for _, sql := range s.Reverse {
+		err := x.whileLocked(ctx, s, func(int, time.Duration) error {
+			if err := x.cleanUp(ctx, s); err != nil {
+				return err
+			}
+			return x.alone(ctx, s, sql, s.ReverseLocks)
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -151,14 +196,5 @@ func (x *executor) reverseConcurrently(ctx context.Context, s plan.Step) error {
 	}
 	x.remember(s, journal.StepReversed)
 	x.point(plan.Concurrently, "marked")
-	return nil
-}
-
-func (x *executor) runOutside(ctx context.Context, s plan.Step, sql []string) error {
-	for _, q := range sql {
-		if err := x.outside(ctx, s, q); err != nil {
-			return err
-		}
-	}
 	return nil
 }

@@ -119,7 +119,7 @@ func (x *executor) alreadyThere(ctx context.Context, s plan.Step) (bool, error) 
 func (x *executor) underLocks(ctx context.Context, s plan.Step, sql []string, locks []plan.Lock,
 	entry func(pgx.Tx, evidence) error) (ev evidence, err error) {
 	kind := s.Kind
-	if x.run.State == Reverting {
+	if x.run.State == Reverting || kind == plan.Concurrently { // a clean-up
 		kind = plan.Transaction
 	}
 	first := time.Now()
@@ -247,12 +247,10 @@ func (x *executor) long(ctx context.Context, s plan.Step) (ev evidence, err erro
 	if err := x.start(ctx, s); err != nil {
 		return ev, err
 	}
-	first := time.Now()
-	for {
-		ev.Tries++
-		ev.Waited = time.Since(first).Seconds()
+	err = x.whileLocked(ctx, s, func(tries int, waited time.Duration) error {
 		began := time.Now()
-		err = x.sess.Tx(ctx, pg.TxOptions{Settings: x.settings(s)}, func(tx pgx.Tx) error {
+		ev.Tries, ev.Waited, ev.Rows = tries, waited.Seconds(), 0
+		return x.sess.Tx(ctx, pg.TxOptions{Settings: x.settings(s)}, func(tx pgx.Tx) error {
 			if err := x.queue(ctx, tx, s); err != nil {
 				return err
 			}
@@ -273,23 +271,29 @@ func (x *executor) long(ctx context.Context, s plan.Step) (ev evidence, err erro
 			x.point(s.Kind, "before-commit")
 			return nil
 		})
-		if err == nil {
-			x.point(s.Kind, "after-commit")
-			return ev, nil
+	})
+	if err == nil {
+		x.point(s.Kind, "after-commit")
+	}
+	return ev, err
+}
+
+// whileLocked tries again while locks of others are in the way, for at most LockWait.
+func (x *executor) whileLocked(ctx context.Context, s plan.Step, try func(tries int, waited time.Duration) error) error {
+	first := time.Now()
+	for tries := 1; ; tries++ {
+		err := try(tries, time.Since(first))
+		if err == nil || pg.OutcomeOf(err) != pg.RolledBack || !pg.LockNotAvailable(err) && !pg.Deadlock(err) {
+			return err
 		}
-		again := pg.OutcomeOf(err) == pg.RolledBack && (pg.LockNotAvailable(err) || pg.Deadlock(err))
-		if !again {
-			return ev, err
-		}
-		ev.Rows = 0
 		waited := time.Since(first)
 		if waited >= x.e.cfg.LockWait {
-			return ev, &pg.LockWaitError{Waited: waited, Tries: ev.Tries, Err: err}
+			return &pg.LockWaitError{Waited: waited, Tries: tries, Err: err}
 		}
 		x.event(EventWaiting, s, Event{Text: "its locks are taken; trying again",
-			Waiting: &pg.Waiting{Since: waited, Tries: ev.Tries}})
+			Waiting: &pg.Waiting{Since: waited, Tries: tries}})
 		if err := sleep(ctx, 5*x.e.cfg.LockBudget); err != nil {
-			return ev, err
+			return err
 		}
 	}
 }

@@ -158,7 +158,12 @@ func (x *executor) revert(ctx context.Context, later []*run) error {
 	case Reverting:
 		return x.reverseAll(ctx, recordedCause(x.run))
 	case Completing:
-		return refuse(WrongState, "complete goes on from here", "%s is being completed", x.run.Name)
+		if x.run.contracted() {
+			return refuse(WrongState, "complete goes on from here", "%s is being completed", x.run.Name)
+		}
+		if err := x.advance(ctx, change{to: Ready}); err != nil { // it has not got anywhere yet
+			return err
+		}
 	case Failed:
 		if x.run.halfComplete() { // what keeps the shapes equal is gone for some of them and there for others
 			return refuse(WrongState, "remove the cause and complete again", "%s is half completed", x.run.Name)

@@ -72,7 +72,12 @@ func (x *executor) reverseRows(ctx context.Context, s plan.Step) error {
 		kept = rc
 	}
 	x.point(plan.Rows, "ran")
-	err := x.mark(ctx, func(tx pgx.Tx) error { return x.setStep(ctx, tx, s, journal.StepReversed, "", kept) })
+	err := x.mark(ctx, func(tx pgx.Tx) error {
+		if err := x.lease.ForgetRanges(ctx, tx, x.run.ID, s.ID); err != nil {
+			return err
+		}
+		return x.setStep(ctx, tx, s, journal.StepReversed, "", kept)
+	})
 	if err != nil {
 		return err
 	}

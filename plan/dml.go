@@ -32,16 +32,48 @@ func (c *compiler) dml(op ddl.Op, sql string) error {
 		c.step(st)
 		return nil
 	}
-	_, noUndo := c.directive("no-undo")
-	spec.Undo = !noUndo
 	rows, bytes := c.size(r)
-	st := Step{Phase: Fill, Kind: Rows, Title: title(sql), Fill: spec, Rows: rows, Bytes: bytes}
-	if noUndo {
+	st := Step{Phase: Fill, Kind: Rows, Title: title(sql), Fill: spec, Rows: rows, Bytes: bytes, Irreversible: c.beyondImages(op, r)}
+	if _, ok := c.directive("no-undo"); ok {
 		st.Irreversible = "`-- replank: no-undo` keeps no before-images"
-		c.consent("irreversible", "no before-images are kept of the rows of %s", r.Name)
+	}
+	spec.Undo = st.Irreversible == ""
+	if !spec.Undo {
+		c.consent("irreversible", "no before-images are kept of the rows of %s: %s", r.Name, st.Irreversible)
 	}
 	c.step(st)
 	return nil
+}
+
+// beyondImages says why before-images of a table's rows would not give back what a statement does; "" where they do.
+func (c *compiler) beyondImages(op ddl.Op, r *ddl.Relation) string {
+	_, deletes := op.(ddl.Delete)
+	if _, inserts := op.(ddl.Insert); inserts {
+		return ""
+	}
+	if r.Kind == 'r' && len(r.Children) > 0 {
+		return "rows of tables that inherit from it may have equal keys"
+	}
+	if !deletes {
+		return ""
+	}
+	family := c.familyNames(r)
+	for _, from := range c.now.Relations {
+		for _, k := range from.Constraints {
+			follows := strings.Contains(k.Definition, "ON DELETE CASCADE") || strings.Contains(k.Definition, "ON DELETE SET ")
+			if k.Kind == ddl.ForeignKey && follows && slices.Contains(family, k.RefTable) {
+				return "foreign keys to it change rows of other tables (ON DELETE CASCADE, SET NULL, SET DEFAULT)"
+			}
+		}
+	}
+	for _, m := range c.family(r) {
+		for _, t := range m.Triggers {
+			if t.Row && t.Before && t.OnInsert && t.Enabled != 'D' && !strings.HasPrefix(t.Name, "~replank") {
+				return fmt.Sprintf("BEFORE INSERT trigger %s of %s would change the rows that come back", qi(t.Name), m.Name)
+			}
+		}
+	}
+	return ""
 }
 
 func isValues(op ddl.Op) bool {

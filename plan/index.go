@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/replank/replank/ddl"
@@ -32,6 +33,7 @@ func (c *compiler) createIndex(op ddl.CreateIndex, sql string) error {
 	}
 	c.touch("index", full, "")
 	if h := c.held[r.Name]; h != nil {
+		op.Elems = slices.Clone(op.Elems) // the schema after this statement has the names of the file
 		for i, e := range op.Elems {
 			op.Elems[i].Column = c.physical(r.Name, e.Column)
 			if e.Expr != "" {
@@ -201,8 +203,11 @@ func (c *compiler) dropIndex(op ddl.DropIndex, sql string) error {
 		return nil
 	}
 	c.later(Step{Kind: Concurrently, Title: title(sql), SQL: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + i.Name.String()},
-		Probe:   fmt.Sprintf("SELECT pg_catalog.to_regclass(%s) IS NULL", ddl.QuoteLiteral(i.Name.String())),
-		Reverse: []string{indexDef(i.Definition, true)}, ReverseConcurrently: true})
+		Probe: fmt.Sprintf("SELECT pg_catalog.to_regclass(%s) IS NULL", ddl.QuoteLiteral(i.Name.String())),
+		// A killed DROP leaves an invalid index, and so does a killed build of the way back.
+		CleanupIf: indexProbe(i.Name, i.Table, false),
+		Cleanup:   []string{"DROP INDEX CONCURRENTLY IF EXISTS " + i.Name.String()},
+		Reverse:   []string{indexDef(i.Definition, true)}, ReverseConcurrently: true})
 	return nil
 }
 

@@ -100,7 +100,7 @@ func (t *trouble) at(pos ddl.Pos, line string) {
 
 // redact takes the values of cited SQL out, as everywhere in JSON.
 func (t *trouble) redact() {
-	t.Message = redactProse(t.Message)
+	t.Message, t.Hint = redactProse(t.Message), hidePasswords(t.Hint)
 	for i, item := range t.Items {
 		t.Items[i] = redactProse(item)
 	}
@@ -138,13 +138,13 @@ func (p *printer) trouble(t trouble) {
 	}
 	p.wrapped(p.paint(color, lead), "", hidePasswords(text))
 	if t.Line != "" {
-		p.excerpt(*t.Pos, t.Line)
+		p.excerpt(*t.Pos, hidePasswords(t.Line))
 	}
 	for _, item := range t.Items {
 		p.wrapped("  - ", "", hidePasswords(item))
 	}
 	if t.Hint != "" {
-		p.wrapped(p.paint(cyan, "hint: "), "", t.Hint)
+		p.wrapped(p.paint(cyan, "hint: "), "", hidePasswords(t.Hint))
 	}
 }
 

@@ -187,6 +187,15 @@ func (l *Lease) SaveRange(ctx context.Context, tx pgx.Tx, r Range) error {
 	return nil
 }
 
+// ForgetRanges makes a step's walk begin anew: its rows were given back, or have to be looked at once more.
+func (l *Lease) ForgetRanges(ctx context.Context, tx pgx.Tx, run int64, stepID string) error {
+	if err := l.Guard(ctx, tx); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM replank.range WHERE run_id = $1 AND step_id = $2`, run, stepID)
+	return wrap("forget the ranges of a step", err)
+}
+
 // Rejected is a row that could not be changed; it holds the gate shut until it
 // is fixed or waived.
 type Rejected struct {

@@ -100,7 +100,10 @@ func (s *Session) Concurrently(ctx context.Context, sql string, opts Concurrentl
 	if s.Lost() {
 		return err
 	}
-	return errors.Join(err, undo())
+	if failed := undo(); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return err
 }
 
 // attend reports progress until the statement has ended, and ends it when it has to.

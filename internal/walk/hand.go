@@ -241,7 +241,7 @@ func (h *hand) commit(ctx context.Context, s *queued, st step) (r Range, err err
 	if st.size <= 1 {
 		timeout = 0
 	}
-	opts.Settings = slices.Concat(plainText, opts.Settings, []pg.Setting{
+	opts.Settings = slices.Concat(opts.Settings, []pg.Setting{
 		{Name: "lock_timeout", Value: milliseconds(st.lock)}, {Name: "statement_timeout", Value: milliseconds(timeout)}})
 	var v Visited
 	var late []Slice
@@ -255,7 +255,16 @@ func (h *hand) commit(ctx context.Context, s *queued, st step) (r Range, err err
 			}
 		}
 		var err error
-		if r, err = h.cut(ctx, tx, s.Slice, st.size); err != nil {
+		cut := func(tx pgx.Tx) (err error) {
+			r, err = h.cut(ctx, tx, s.Slice, st.size)
+			return err
+		}
+		if len(h.key) > 0 {
+			err = Plainly(ctx, tx, cut)
+		} else {
+			err = cut(tx) // it reads nothing
+		}
+		if err != nil {
 			return err
 		}
 		visiting := time.Now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -221,8 +222,29 @@ func (w *walker) connect(ctx context.Context) (*pg.Session, error) {
 	return w.cfg.Lease.Session(ctx, w.cfg.Run)
 }
 
-// plainText makes a value's text the same at every reading.
-var plainText = []pg.Setting{{Name: "extra_float_digits", Value: "1"}}
+// plainText makes a value's text the same at every reading, and readable under any setting: a zone's abbreviation or
+// the order of day and month would not be.
+var plainText = []pg.Setting{{Name: "extra_float_digits", Value: "1"}, {Name: "DateStyle", Value: "ISO"}, {Name: "IntervalStyle", Value: "postgres"}}
+
+// Plainly lets fn read values as text that means the same to whoever casts it back. The settings of the transaction
+// are in force again after it: ROLLBACK TO takes back what was set behind the savepoint, and fn only reads.
+func Plainly(ctx context.Context, tx pgx.Tx, fn func(pgx.Tx) error) error {
+	inner, err := tx.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("begin to read keys: %w", err)
+	}
+	var set strings.Builder
+	for _, s := range plainText {
+		fmt.Fprintf(&set, "SELECT pg_catalog.set_config(%s, %s, true);", pg.Literal(s.Name), pg.Literal(s.Value))
+	}
+	if _, err = inner.Exec(ctx, set.String(), pgx.QueryExecModeSimpleProtocol); err == nil {
+		err = fn(inner)
+	}
+	if back := inner.Rollback(ctx); err == nil && back != nil {
+		return fmt.Errorf("end reading keys: %w", back)
+	}
+	return err
+}
 
 // work takes slices from the queue until there are none.
 func (w *walker) work(ctx context.Context) error {
