@@ -47,7 +47,7 @@ func Compile(s *ddl.Schema, f *ddl.File, opt Options) (*Plan, error) {
 		fresh:   map[ddl.Name]bool{},
 		held:    map[ddl.Name]*held{},
 		dropped: map[string]bool{},
-		twins:   &twinSet{done: map[ddl.Name][]string{}},
+		twins:   &twinSet{done: map[ddl.Name][]string{}, indexes: map[ddl.Name]bool{}},
 		plan: &Plan{
 			Format:   Format,
 			Name:     opt.Name,

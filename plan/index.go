@@ -36,6 +36,11 @@ func (c *compiler) createIndex(op ddl.CreateIndex, sql string) error {
 		op.Elems = slices.Clone(op.Elems) // the schema after this statement has the names of the file
 		for i, e := range op.Elems {
 			op.Elems[i].Column = c.physical(r.Name, e.Column)
+			if op.Elems[i].Column != e.Column && r.Kind != 'p' {
+				// An index keeps the names that the columns had when it was made.
+				defer c.later(Step{Kind: Transaction, Title: "give the column of index " + full.String() + " its name",
+					SQL: []string{fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", full, qi(op.Elems[i].Column), qi(e.Column))}})
+			}
 			if e.Expr != "" {
 				op.Elems[i].Expr = c.physicalExpr(r, e.Expr)
 			}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -218,22 +219,78 @@ func (c *compiler) afterHeld(op ddl.Op, sql string) (bool, error) {
 			return true, nil
 		}
 	}
-	t, ok := tableOf(op)
-	if !ok {
-		return false, nil
-	}
-	n := c.resolve(t)
-	for from, h := range c.held {
-		if h.renamedTo != "" && (ddl.Name{Schema: from.Schema, Name: h.renamedTo}) == n {
-			return true, c.wait(sql)
+	for _, n := range c.about(op) {
+		if c.dropped[n.String()] {
+			return true, c.wait(op, sql) // another object of that name takes the place at complete
+		}
+		for from, h := range c.held {
+			switch {
+			case h.renamedTo != "" && (ddl.Name{Schema: from.Schema, Name: h.renamedTo}) == n:
+				return true, c.wait(op, sql)
+			case from == n && h.mustWait(op, sql):
+				return true, c.wait(op, sql)
+			}
 		}
 	}
 	return false, nil
 }
 
+// about are the relations that an op changes or says something about.
+func (c *compiler) about(op ddl.Op) []ddl.Name {
+	if t, ok := tableOf(op); ok {
+		return []ddl.Name{c.resolve(t)}
+	}
+	var names []ddl.Name
+	if o, ok := op.(ddl.Other); ok {
+		switch verb, _, _ := strings.Cut(o.Tag, " "); verb {
+		case "GRANT", "REVOKE", "COMMENT":
+			for _, n := range o.Objects {
+				names = append(names, c.resolve(n))
+			}
+		}
+	}
+	return names
+}
+
+// mustWait says whether an op means a column as it will be after complete and has no translation until then: it would
+// act on the old one.
+func (h *held) mustWait(op ddl.Op, sql string) bool {
+	for col := range h.gone {
+		if mentions(sql, col) {
+			return true
+		}
+	}
+	switch op := op.(type) {
+	case ddl.DropNotNull:
+		return h.columns[op.Column] != ""
+	case ddl.AlterTable:
+		return h.columns[op.Column] != ""
+	case ddl.Other:
+		for col := range h.columns {
+			if mentions(sql, col) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mentions reports whether a name occurs in a statement. A name that means something else counts, too.
+func mentions(sql, name string) bool {
+	name = strings.ReplaceAll(name, `"`, `""`)
+	return regexp.MustCompile(`(?i)(^|[^\pL\pN_$])` + regexp.QuoteMeta(name) + `($|[^\pL\pN_$])`).MatchString(sql)
+}
+
 // wait defers a statement to complete.
-func (c *compiler) wait(sql string) error {
-	if err := c.mayBlock(sql); err != nil || c.stmt.NoTx {
+func (c *compiler) wait(op ddl.Op, sql string) error {
+	long := false
+	switch op := op.(type) {
+	case ddl.Update, ddl.Delete:
+		long = true
+	case ddl.Insert:
+		long = !isValues(op)
+	}
+	if err := c.mayBlock(sql); err != nil || long || c.stmt.NoTx {
 		return c.refuse("split-file", "put it into a file of its own",
 			"it changes an object that gets its new shape only at complete, and it is too long for that moment")
 	}

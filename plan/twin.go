@@ -29,6 +29,7 @@ type twinSet struct {
 	rebuilt     map[string]string // enum that is built again → what the old one is called then
 	enums       []enumPair
 	done        map[ddl.Name][]string // columns of either shape, per table
+	indexes     map[ddl.Name]bool     // under the name they have until complete
 }
 
 // swapped are the columns of a table that have a twin under an internal name.
@@ -81,6 +82,10 @@ func (c *compiler) alterType(op ddl.AlterColumnType, sql string) error {
 	}
 	if err := c.twinnable(r, col); err != nil {
 		return err
+	}
+	if c.physical(r.Name, col.Name) != col.Name {
+		return c.refuse("held-column", "change it in a migration of its own, applied after this one is complete",
+			"column %s of %s has two shapes until complete already", qi(col.Name), r.Name)
 	}
 	t := &twin{rel: r, col: col, name: internalName(col.Name), typ: op.Type.SQL, coll: op.Collation, using: op.Using}
 	if err := c.newEnum(t, op); err != nil {
@@ -323,6 +328,10 @@ func (c *compiler) renameColumn(op ddl.RenameColumn, sql string) error {
 	if c.fresh[r.Name] || c.plain() {
 		return c.asIs(op, sql, back)
 	}
+	if c.physical(r.Name, op.From) != op.From {
+		return c.refuse("held-column", "rename it in a migration of its own, applied after this one is complete",
+			"column %s of %s has two shapes until complete already", qi(op.From), r.Name)
+	}
 	if c.opt.VersionSchema != "" || r.Kind != 'r' && r.Kind != 'p' || c.untwinned(r, col) {
 		// The new name exists in the version schema, or only from complete on.
 		c.notice("rename-at-complete", "column %s of %s gets its new name at complete", qi(op.From), r.Name)
@@ -388,6 +397,14 @@ func (c *compiler) twinIndexes(r *ddl.Relation, cols map[string]string, built fu
 			}
 			tmp := internalName(i.Name.Name)
 			full := ddl.Name{Schema: i.Name.Schema, Name: tmp}
+			if c.twins.indexes[full] {
+				if built == nil && !i.Unique {
+					continue // queries under the new names do without it until complete
+				}
+				return c.refuse("held-column", "change all its columns in one ALTER TABLE, or the others in a later migration",
+					"index %s has columns that two statements of the file change", i.Name)
+			}
+			c.twins.indexes[full] = true
 			if i.Partitioned {
 				sql, err := ddl.RenameIndexDef(i.Definition, tmp, nil, cols, false)
 				if err != nil {
