@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -88,6 +90,11 @@ func TestLifeCycle(t *testing.T) {
 
 	c.want(exitOK, "apply", "m")
 	c.want(exitOK, "status", "--gate", "m")
+	c.write("m/004_more.sql", "CREATE TABLE more (id int);\n")
+	contains(t, c.with("REPLANK_MIGRATIONS=m").want(exitNotYet, "status", "--gate").out, "004_more")
+	if err := os.Remove(filepath.Join(c.dir, "m/004_more.sql")); err != nil {
+		t.Fatal(err)
+	}
 	if n := pgtest.Value[int](t, dsn, "SELECT count(*) FROM orders WHERE note LIKE 'X%'"); n != 2000 {
 		t.Errorf("%d rows are changed", n)
 	}

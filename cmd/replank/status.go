@@ -24,8 +24,9 @@ func (a *app) statusCommand() *cobra.Command {
 		GroupID: groupWatch,
 		Long: `Reads the journal; asks no table and writes nothing.
 
-With --gate it is a question: 0 when nothing is under way (and, with paths, all
-of those files are applied), 6 when something is, 4 when a migration has failed.
+With --gate it is a question: 0 when nothing is under way (and, with paths or
+migrations in the configuration, all of those files are applied as they are),
+6 when something is, 4 when a migration has failed.
 With --gate --watch it waits for the answer to be 0 or 4.`,
 		Example: `  replank status
   replank status --watch
@@ -35,6 +36,9 @@ With --gate --watch it waits for the answer to be 0 or 4.`,
 			e, err := a.open(cmd.Context(), nil)
 			if err != nil {
 				return err
+			}
+			if len(args) == 0 && gate {
+				args = a.set.Migrations // a gate that forgot them would open too early
 			}
 			s := &statusView{app: a, engine: e, paths: args, gate: gate, began: time.Now()}
 			if watch {
@@ -100,10 +104,17 @@ func (s *statusView) look(ctx context.Context) (doc statusJSON, gate error, err 
 		if err != nil {
 			return doc, nil, err
 		}
+		var edited []string
 		for _, f := range p.Files {
 			if f.Status != migrate.Applied {
 				doc.Pending = append(doc.Pending, f.Name)
 			}
+			if f.Edited {
+				edited = append(edited, f.Name)
+			}
+		}
+		if len(edited) > 0 {
+			doc.Gate = append(doc.Gate, "not what was applied: "+strings.Join(edited, ", "))
 		}
 		if len(doc.Pending) > 0 {
 			doc.Gate = append(doc.Gate, "not applied: "+strings.Join(doc.Pending, ", "))
