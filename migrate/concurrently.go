@@ -46,8 +46,14 @@ func (x *executor) concurrently(ctx context.Context, s plan.Step) (ev evidence, 
 			ev.Took = time.Since(began).Seconds()
 			return ev, x.markAfter(ctx, s, ev)
 		}
-		again := pg.Deadlock(err) || pg.LockNotAvailable(err) || errors.Is(err, errNoEffect)
-		if !again || ev.Tries >= maxConcurrentTries || ctx.Err() != nil {
+		switch waited := time.Since(first); {
+		case ctx.Err() != nil:
+			return ev, err
+		case pg.LockNotAvailable(err):
+			if waited >= x.e.cfg.LockWait {
+				return ev, &pg.LockWaitError{Waited: waited, Tries: ev.Tries, Err: err}
+			}
+		case !pg.Deadlock(err) && !errors.Is(err, errNoEffect) || ev.Tries >= maxConcurrentTries:
 			return ev, err
 		}
 		x.event(EventNote, s, Event{Text: "trying again: " + err.Error()})

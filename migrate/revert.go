@@ -27,6 +27,9 @@ func (e *Engine) Revert(ctx context.Context, name string) (string, error) {
 	if id != 0 {
 		name = target.Name
 	}
+	if State(target.State) == Reverted {
+		return name, nil // the executor that was asked has done it
+	}
 	err = e.lead(ctx, func(ctx context.Context, x *executor) error {
 		if id == 0 {
 			k, err := e.revertTarget(ctx, x.j, name)
@@ -40,7 +43,7 @@ func (e *Engine) Revert(ctx context.Context, name string) (string, error) {
 			return err
 		}
 		if State(row.State) == Reverted {
-			return nil // by the executor that was asked, or by us before the connection was lost
+			return nil // by us before the connection was lost, or by somebody we have waited for
 		}
 		if x.run, err = readRun(ctx, x.j, row); err != nil {
 			return err

@@ -44,7 +44,7 @@ var exitCodes = []struct {
 	{exitPerson, "person", "the outcome is unknown, or a migration could go neither forwards nor backwards", "look: replank status", "a person decides; never retry blindly"},
 	{exitBusy, "busy", "another executor is at work on this database", "nothing changed by this call", "try again later, or give --wait"},
 	{exitNotYet, "not-yet", "status --gate: something is still under way; apply: files are left that wait for a complete or a resume", "as status says", "ask again later"},
-	{exitStopped, "stopped", "stopped in the middle: a signal, a pause, locks that could not be had, rows that need a person", "all progress is kept", "apply or resume goes on from there, revert takes it back"},
+	{exitStopped, "stopped", "stopped in the middle: a signal, a pause, locks that could not be had, rows that need a person", "all progress is kept", "apply or resume goes on from there (after a pause only resume), revert takes it back"},
 	{exitKilled, "killed", "a second SIGINT or SIGTERM", "all progress is kept", "apply or resume goes on from there, revert takes it back"},
 }
 
