@@ -190,6 +190,11 @@ func (b *effects) other(o Other) {
 		b.copy()
 	case "EXPLAIN":
 		b.explainStmt()
+	case "PREPARE":
+		b.rewritten(b.tree())
+		for _, v := range written(b.tree()) {
+			b.lockNamed(relName(v), RowExclusive)
+		}
 	default:
 		if !harmless(o.Tag) {
 			for _, n := range o.Objects {

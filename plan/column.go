@@ -172,7 +172,7 @@ func columnSQL(col ddl.Column, def string, notNull bool) string {
 // addFilled adds a NOT NULL column that old rows and old writers get from an expression, until complete.
 func (c *compiler) addFilled(r *ddl.Relation, op ddl.AddColumn, fill string) error {
 	col := op.Column
-	if err := c.triggerable(fill); err != nil {
+	if err := c.triggerable(r, nil, fill); err != nil {
 		return err
 	}
 	g := c.guardNulls(r, col.Name, fill, true)
@@ -273,7 +273,7 @@ func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
 	back := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(op.Column))
 	phys := c.physical(r.Name, op.Column)
 	if fill, ok := c.directive("fill"); ok && phys == op.Column {
-		if err := c.triggerable(fill); err != nil {
+		if err := c.triggerable(r, nil, fill); err != nil {
 			return err
 		}
 		g := c.guardNulls(r, op.Column, fill, true)

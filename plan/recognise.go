@@ -128,7 +128,7 @@ func splitOf(now *ddl.Schema, u ddl.Update, stmts []ddl.Statement) *split {
 func (c *compiler) expandSplit(sp *split) error {
 	r := c.now.Relation(sp.table)
 	y := sync{table: sp.table}
-	var exprs, types, named []string
+	var exprs, types, named, added []string
 	st := Step{Phase: Expand, Kind: Transaction}
 	for _, k := range sp.news {
 		i := slices.IndexFunc(sp.set, func(a ddl.Assignment) bool { return a.Column == k.Name })
@@ -138,12 +138,12 @@ func (c *compiler) expandSplit(sp *split) error {
 			typ = rc.Type
 		}
 		y.new = append(y.new, syncColumn{name: k.Name, typ: typ, from: sp.set[i].Expr, unset: "NEW." + qi(k.Name) + " IS NULL", plainEq: plainEq(typ, k.Collation)})
-		exprs, types = append(exprs, sp.set[i].Expr), append(types, typ)
+		exprs, types, added = append(exprs, sp.set[i].Expr), append(types, typ), append(added, k.Name)
 		st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", r.Name, columnSQL(k, "", false)))
 	}
 	for _, name := range sp.olds {
 		col := r.Column(name)
-		o := syncColumn{name: name, typ: col.Type, from: sp.inverse[name], plainEq: plainEq(col.Type, col.Collation)}
+		o := syncColumn{name: name, typ: col.Type, from: sp.inverse[name], plainEq: plainEq(col.Type, col.Collation), always: col.Identity == 'a'}
 		if col.Default == "" {
 			o.unset = "NEW." + qi(name) + " IS NULL"
 		} else if !col.Volatile {
@@ -157,12 +157,16 @@ func (c *compiler) expandSplit(sp *split) error {
 		exprs, types = append(exprs, o.from), append(types, col.Type)
 		c.touch("table", r.Name, name)
 	}
-	if err := c.triggerable(slices.Concat(exprs, named)...); err != nil {
+	if err := c.triggerable(r, added, slices.Concat(exprs, named)...); err != nil {
 		return err
 	}
 	y.computing = c.computing(r, types, exprs, named...)
+	if err := c.reads(&y, r); err != nil {
+		return err
+	}
 	tables := c.triggerTables(r)
 	st.Title = fmt.Sprintf("add %s beside %s to %s, kept equal by triggers", list(y.new), list(y.old), r.Name)
+	st.SQL = append(st.SQL, y.computable()...)
 	st.SQL = append(append(st.SQL, y.create(tables)...), y.always(c.familyNames(r))...)
 	st.Reverse = y.drop(tables)
 	for _, k := range sp.news {

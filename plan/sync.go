@@ -23,6 +23,9 @@ type sync struct {
 	table ddl.Name
 	old   []syncColumn
 	new   []syncColumn
+	// reads are columns of neither shape that the new one is computed from. Then the new shape is read-only: a change
+	// of theirs alone could mean either.
+	reads []syncColumn
 	computing
 }
 
@@ -56,17 +59,6 @@ func (c computing) function(name, body string) []string {
 	return sql
 }
 
-// computing says how expressions over columns of r are computed. types are those of the columns on both sides,
-// settings the expressions whose values may depend on settings, and also is what else names something.
-func (c *compiler) computing(r *ddl.Relation, types, settings []string, also ...string) computing {
-	k := computing{path: c.pathFor(slices.Concat(settings, also)...), fixed: c.settingsMatter(r, types, settings...)}
-	// What the table's owner may replace, a function that an expression calls, must not run as a superuser.
-	if c.now.Superuser && c.opt.Owner == "" && r.Owner != c.now.User {
-		k.owner = r.Owner
-	}
-	return k
-}
-
 // syncColumn is a column on one side.
 type syncColumn struct {
 	name string
@@ -78,6 +70,8 @@ type syncColumn struct {
 	unset string
 	// plainEq says that equal values of the type have equal bytes, so that IS DISTINCT FROM compares images.
 	plainEq bool
+	// always is GENERATED ALWAYS AS IDENTITY, which a trigger may assign and an UPDATE may not.
+	always bool
 }
 
 // differs is true for a row whose column is not what the other side says, compared byte by byte (RULES 2).
@@ -128,6 +122,18 @@ func (s sync) functionName(event string) string { return "replank.sync_" + s.id(
 // the byte order of their names.
 func (s sync) trigger(event string) string { return qi("~replank_" + s.id() + "_" + event) }
 
+// computable has the server analyse what the functions compute, where that is more than the other shape's value.
+func (s sync) computable() []string {
+	var set []ddl.Assignment
+	for _, c := range slices.Concat(s.new, s.old) {
+		same := func(o syncColumn) bool { return c.from == qi(o.name) && c.typ == o.typ }
+		if c.from != "" && c.typ != "" && !c.always && !slices.ContainsFunc(slices.Concat(s.new, s.old), same) {
+			set = append(set, ddl.Assignment{Column: c.name, Expr: c.from})
+		}
+	}
+	return computable(s.table, set)
+}
+
 // create makes functions and triggers. members are the table and, where triggers are not inherited, the tables
 // below it.
 func (s sync) create(members []ddl.Name) []string {
@@ -149,11 +155,11 @@ func (s sync) create(members []ddl.Name) []string {
 // one row), and a function keeps its own.
 func (s sync) slow() bool { return s.path != "" || s.fixed }
 
-// concerns is true for an UPDATE that the trigger has to look at: it changes a column of either shape, or touches a
+// concerns is true for an UPDATE that the trigger has to look at: it changes a column that counts, or touches a
 // row that is not filled yet, whose new version may land behind the fill, in a page that the fill has left already.
 // The fill's own UPDATE passes.
 func (s sync) concerns(values func(a, b string) string) string {
-	return fmt.Sprintf("(%s OR %s) AND %s", differ(slices.Concat(s.old, s.new), "OLD", "NEW", values), empty(s.new),
+	return fmt.Sprintf("(%s OR %s) AND %s", differ(slices.Concat(s.old, s.new, s.reads), "OLD", "NEW", values), empty(s.new),
 		values("pg_catalog.current_setting('"+FillFlag+"', true)", "'on'"))
 }
 
@@ -384,7 +390,8 @@ func (c *compiler) guardNulls(r *ddl.Relation, col, expr string, inserts bool) t
 		event = "UPDATE"
 		when += fmt.Sprintf(" AND OLD.%s IS NULL", qi(col))
 	}
-	p := triggerPair{create: c.computing(r, nil, []string{expr}).function(fn, fmt.Sprintf("\nBEGIN\n  NEW.%s := %s;\n  RETURN NEW;\nEND;\n", qi(col), inNew(expr)))}
+	p := triggerPair{create: append(computable(r.Name, []ddl.Assignment{{Column: col, Expr: expr}}),
+		c.computing(r, nil, []string{expr}).function(fn, fmt.Sprintf("\nBEGIN\n  NEW.%s := %s;\n  RETURN NEW;\nEND;\n", qi(col), inNew(expr)))...)}
 	for _, t := range c.triggerTables(r) {
 		p.create = append(p.create, fmt.Sprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION %s()", trg, event, t, when, fn))
 		p.drop = append(p.drop, fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", trg, t))
@@ -411,56 +418,4 @@ func (c *compiler) familyNames(r *ddl.Relation) []ddl.Name {
 		out = append(out, m.Name)
 	}
 	return out
-}
-
-// triggerable refuses expressions that cannot be computed from the row being written alone.
-func (c *compiler) triggerable(exprs ...string) error {
-	for _, e := range exprs {
-		if e == "" {
-			continue
-		}
-		if _, err := ddl.QualifyColumns(e, "NEW"); err != nil {
-			return c.refuse("trigger-expression", "call a function of the row's columns instead",
-				"the trigger that keeps both shapes equal computes from the row being written, and cannot use this: %v", err)
-		}
-	}
-	return nil
-}
-
-// pathFor gives the search_path that an expression needs inside a function; "" when it names nothing but
-// columns, constants and PostgreSQL's own types, which no search_path of a client can hide.
-func (c *compiler) pathFor(exprs ...string) string {
-	for _, e := range exprs {
-		if !ddl.NamesNothing(e) {
-			return searchPath(append([]string{"pg_catalog"}, c.now.SearchPath...))
-		}
-	}
-	return ""
-}
-
-// settingsMatter reports whether what expressions over columns of r make of a value depends on settings of the
-// session. types are those of the columns on both sides.
-func (c *compiler) settingsMatter(r *ddl.Relation, types []string, exprs ...string) bool {
-	for _, e := range exprs {
-		if e == "" {
-			continue
-		}
-		if c.now.DependsOnSettings(e) {
-			return true
-		}
-		cols, err := ddl.Columns(e)
-		if err != nil {
-			return true
-		}
-		for _, name := range cols {
-			if col := r.Column(name); col != nil {
-				types = append(types, col.Type)
-			}
-		}
-	}
-	slices.Sort(types)
-	if len(slices.Compact(types)) < 2 {
-		return false // nothing is converted
-	}
-	return slices.ContainsFunc(types, ddl.PrintedBySettings)
 }

@@ -91,14 +91,11 @@ func (c *compiler) alterType(op ddl.AlterColumnType, sql string) error {
 	if err := c.newEnum(t, op); err != nil {
 		return err
 	}
-	inverse := qi(col.Name)
+	inverse := reversed(t.name, t.typ, col.Type)
 	if t.using == "" {
 		t.using = qi(col.Name)
 	} else if !ddl.IsCast(t.using, col.Name) {
 		inverse = ""
-	}
-	if inverse != "" {
-		inverse = qi(t.name)
 	}
 	if e, ok := c.inverseOf(col.Name); ok {
 		if inverse, err = ddl.RenameColumns(e, map[string]string{col.Name: t.name}); err != nil {
@@ -110,6 +107,12 @@ func (c *compiler) alterType(op ddl.AlterColumnType, sql string) error {
 	}
 	if err := c.sync(t, inverse); err != nil {
 		return err
+	}
+	if mayRaise(t.using, col.Name, col.Type, t.typ) && !c.rebuiltEnum(t) {
+		c.notice("old-writers", "code that writes a value into %s.%s which is no %s fails from the moment this is applied", r.Name, qi(col.Name), t.typ)
+	}
+	if inverse != "" && mayRaise(inverse, t.name, t.typ, col.Type) {
+		c.notice("new-writers", "until complete, code that writes a value into the new shape of %s.%s which is no %s fails", r.Name, qi(col.Name), col.Type)
 	}
 	c.hold(r.Name).columns[col.Name] = t.name
 	c.twins.types = append(c.twins.types, t)
@@ -205,7 +208,7 @@ func (c *compiler) sync(t *twin, inverse string) error {
 		def = col.Default
 	}
 	live := c.live.Relation(r.Name).Column(col.Name)
-	old := syncColumn{name: col.Name, typ: col.Type, from: inverse, plainEq: plainEq(col.Type, col.Collation)}
+	old := syncColumn{name: col.Name, typ: col.Type, from: inverse, plainEq: plainEq(col.Type, col.Collation), always: col.Identity == 'a'}
 	neu := syncColumn{name: t.name, typ: t.typ, from: t.using, plainEq: plainEq(t.typ, t.coll)}
 	if c.rebuiltEnum(t) {
 		old.typ = "" // labels are what both types share
@@ -230,11 +233,14 @@ func (c *compiler) sync(t *twin, inverse string) error {
 	if def != "" {
 		named = append(named, "NULL::"+col.Type, "NULL::"+t.typ)
 	}
-	if err := c.triggerable(named...); err != nil {
+	if err := c.triggerable(r, []string{t.name}, named...); err != nil {
 		return err
 	}
 	t.sync = sync{table: r.Name, old: []syncColumn{old}, new: []syncColumn{neu},
 		computing: c.computing(r, []string{col.Type, t.typ}, []string{t.using, inverse, def}, named...)}
+	if err := c.reads(&t.sync, r); err != nil {
+		return err
+	}
 	coll := ""
 	if t.coll != "" {
 		coll = " COLLATE " + t.coll
@@ -246,6 +252,7 @@ func (c *compiler) sync(t *twin, inverse string) error {
 		st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT (%s)::%s", r.Name, qi(t.name), def, t.typ))
 	}
 	tables := c.triggerTables(r)
+	st.SQL = append(st.SQL, t.sync.computable()...)
 	st.SQL = append(st.SQL, t.sync.create(tables)...)
 	st.SQL = append(st.SQL, t.sync.always(c.familyNames(r))...)
 	st.Reverse = append(t.sync.drop(tables), fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(t.name)))

@@ -1257,6 +1257,8 @@ LOCK TABLE un, t2 IN ROW SHARE MODE;
 ANALYZE ancestor;
 -- form: explain
 EXPLAIN SELECT * FROM un;
+-- form: prepare
+PREPARE check_a AS UPDATE un SET a = t2.id FROM t2 WHERE t2.id = un.id;
 -- form: security label free
 COMMENT ON SCHEMA m IS 'x';
 -- form: comment foreign index
