@@ -245,6 +245,7 @@ type (
 		Kind         string
 		Name         Name
 		Concurrently bool
+		Tablespace   string // that the indexes move to; "" = they stay
 	}
 )
 

@@ -285,6 +285,11 @@ func reindex(n *pg.ReindexStmt) Op {
 	} else {
 		op.Name = Name{Name: n.Name}
 	}
+	for _, o := range n.Params {
+		if e := o.GetDefElem(); e.GetDefname() == "tablespace" {
+			op.Tablespace = e.Arg.GetString_().GetSval()
+		}
+	}
 	return op
 }
 

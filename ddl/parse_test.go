@@ -102,6 +102,7 @@ var forms = []form{
 	{"DROP INDEX CONCURRENTLY IF EXISTS s.i", []ddl.Op{ddl.DropIndex{Index: name("s.i"), Concurrently: true, DropOptions: ddl.DropOptions{IfExists: true}}}},
 	{"ALTER INDEX IF EXISTS s.i RENAME TO j", []ddl.Op{ddl.RenameIndex{Index: name("s.i"), To: "j", IfExists: true}}},
 	{"REINDEX (VERBOSE, CONCURRENTLY) TABLE s.t", []ddl.Op{ddl.Reindex{Kind: "TABLE", Name: st, Concurrently: true}}},
+	{"REINDEX (TABLESPACE fast) INDEX s.t", []ddl.Op{ddl.Reindex{Kind: "INDEX", Name: st, Tablespace: "fast"}}},
 	{"REINDEX SCHEMA s", []ddl.Op{ddl.Reindex{Kind: "SCHEMA", Name: name("s")}}},
 	{"ALTER TABLE t ATTACH PARTITION s.t FOR VALUES WITH (MODULUS 2, REMAINDER 1)", []ddl.Op{ddl.AttachPartition{Table: tt, Partition: st, Bound: "FOR VALUES WITH (MODULUS 2, REMAINDER 1)"}}},
 	{"ALTER TABLE t DETACH PARTITION s.t CONCURRENTLY", []ddl.Op{ddl.DetachPartition{Table: tt, Partition: st, Concurrently: true}}},

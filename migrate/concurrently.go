@@ -94,11 +94,26 @@ func (x *executor) tryConcurrently(ctx context.Context, s plan.Step) error {
 
 // cleanUp removes what a failed attempt left.
 func (x *executor) cleanUp(ctx context.Context, s plan.Step) error {
-	debris, err := x.ask(ctx, s, s.CleanupIf)
-	if err != nil || !debris {
+	statements := s.Cleanup
+	if debris, err := x.ask(ctx, s, s.CleanupIf); err != nil {
 		return err
+	} else if !debris {
+		statements = nil
 	}
-	for _, sql := range s.Cleanup {
+	if s.CleanupQuery != "" {
+		err := x.sess.Tx(ctx, pg.TxOptions{ReadOnly: true, Settings: x.settings(s)}, func(tx pgx.Tx) error {
+			rows, err := tx.Query(ctx, s.CleanupQuery, pgx.QueryExecModeSimpleProtocol)
+			if err != nil {
+				return err
+			}
+			statements, err = pgx.CollectRows(rows, pgx.RowTo[string])
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("look for what a failed attempt left: %w", err)
+		}
+	}
+	for _, sql := range statements {
 		if err := x.alone(ctx, s, sql, s.Locks); err != nil {
 			return fmt.Errorf("remove what a failed attempt left: %w", err)
 		}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -243,8 +244,10 @@ func (c *compiler) renameIndex(op ddl.RenameIndex, sql string) error {
 	return c.asIs(op, sql, fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ddl.Name{Schema: i.Name.Schema, Name: op.To}, qi(i.Name.Name)))
 }
 
-// reindex rebuilds beside the application. What a crash left over is found by its suffix on this very index.
-func (c *compiler) reindex(op ddl.Reindex, sql string) error {
+// reindex rebuilds beside the application. A partitioned one is rebuilt partition by partition: for the list of them
+// REINDEX would wait in the queue of each for SHARE, with all writers behind it.
+func (c *compiler) reindex(op ddl.Reindex) error {
+	targets := []ddl.Name{op.Name}
 	switch op.Kind {
 	case "INDEX":
 		i := c.now.Index(op.Name)
@@ -252,19 +255,76 @@ func (c *compiler) reindex(op ddl.Reindex, sql string) error {
 			return fmt.Errorf("index %s does not exist", op.Name)
 		}
 		c.touch("table", i.Table, "")
+		if i.Partitioned {
+			targets = c.attached(i)
+		}
 	case "TABLE":
 		r, err := c.relation(op.Name)
 		if err != nil {
 			return err
 		}
 		c.touch("table", r.Name, "")
+		targets = nil
+		for _, leaf := range c.leaves(r) {
+			targets = append(targets, leaf.Name)
+		}
 	case "SYSTEM":
 		return c.refuse("reindex-system", "reindex the catalogs one by one in a quiet hour",
 			"REINDEX SYSTEM locks system catalogs and cannot run CONCURRENTLY")
 	}
-	if !op.Concurrently {
-		sql = "REINDEX " + op.Kind + " CONCURRENTLY " + op.Name.String()
+	options := ""
+	if op.Tablespace != "" {
+		options = "(TABLESPACE " + qi(op.Tablespace) + ") "
 	}
-	c.step(Step{Phase: Verify, Kind: Concurrently, Title: title(sql), SQL: []string{sql}})
+	for _, n := range targets {
+		sql := fmt.Sprintf("REINDEX %s%s CONCURRENTLY %s", options, op.Kind, n)
+		c.step(Step{Phase: Verify, Kind: Concurrently, Title: title(sql), SQL: []string{sql}, CleanupQuery: reindexDebris(op.Kind, n)})
+	}
 	return nil
+}
+
+// attached are the indexes of the leaves that a partitioned index stands for.
+func (c *compiler) attached(i *ddl.Index) []ddl.Name {
+	var out []ddl.Name
+	for _, r := range c.family(c.now.Relation(i.Table)) {
+		for _, ch := range r.Indexes {
+			if !ch.Partitioned && c.below(ch, i.Name) {
+				out = append(out, ch.Name)
+			}
+		}
+	}
+	return out
+}
+
+// below reports whether an index is attached to another, at whatever level.
+func (c *compiler) below(i *ddl.Index, root ddl.Name) bool {
+	for i != nil && !i.Parent.IsZero() {
+		if i.Parent == root {
+			return true
+		}
+		i = c.now.Index(i.Parent)
+	}
+	return false
+}
+
+//go:embed reindexdebris.sql
+var reindexDebrisSQL string
+
+// reindexDebris is the query for what a killed REINDEX CONCURRENTLY left: the copy of an index that was not finished
+// (_ccnew), or the old index that was not dropped (_ccold).
+func reindexDebris(kind string, name ddl.Name) string {
+	literal := ddl.QuoteLiteral(name.String())
+	rebuilt := "oid >= 16384" // DATABASE rebuilds no catalogs CONCURRENTLY
+	switch kind {
+	case "INDEX":
+		// Who rebuilds an index that another REINDEX has left, means that one.
+		index := "pg_catalog.to_regclass(" + literal + ")"
+		return fmt.Sprintf(reindexDebrisSQL, "o.indexrelid = "+index+" AND d.indexrelid <> "+index)
+	case "TABLE":
+		rebuilt = "oid = pg_catalog.to_regclass(" + literal + ")"
+	case "SCHEMA":
+		rebuilt = "relnamespace = pg_catalog.to_regnamespace(" + literal + ")"
+	}
+	return fmt.Sprintf(reindexDebrisSQL,
+		"o.indrelid IN (SELECT pg_catalog.unnest(ARRAY[oid, reltoastrelid]) FROM pg_catalog.pg_class WHERE "+rebuilt+")")
 }

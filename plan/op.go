@@ -90,7 +90,7 @@ func (c *compiler) op(op ddl.Op, sql string) error {
 	case ddl.RenameIndex:
 		return c.renameIndex(op, sql)
 	case ddl.Reindex:
-		return c.reindex(op, sql)
+		return c.reindex(op)
 
 	case ddl.AttachPartition:
 		return c.attachPartition(op, sql)

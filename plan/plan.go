@@ -116,6 +116,8 @@ type Step struct {
 	// It is run only when CleanupIf, a query that returns one boolean, says so.
 	Cleanup   []string `json:"cleanup,omitempty"`
 	CleanupIf string   `json:"cleanup_if,omitempty"`
+	// CleanupQuery stands for both where only the catalog knows the statements: it returns them, one a row.
+	CleanupQuery string `json:"cleanup_query,omitempty"`
 	// Reverse takes the step back, in one transaction under the same discipline. ReverseConcurrently says that
 	// each of its statements is idempotent and runs on its own, outside a transaction block, for as long as it
 	// takes once it has its lock (DROP INDEX CONCURRENTLY, VALIDATE CONSTRAINT). Empty = nothing to take back, unless
