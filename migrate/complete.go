@@ -27,12 +27,12 @@ type CompleteOptions struct {
 // to do is no error. It returns the names of those that are done now.
 func (e *Engine) Complete(ctx context.Context, name string, opt CompleteOptions) ([]string, error) {
 	var done []string
-	err := e.lead(ctx, func(ctx context.Context, x *executor) error {
+	err := e.leadKnown(ctx, name, func(ctx context.Context, x *executor) error {
 		runs, err := e.unfinished(ctx, x.j)
 		if err != nil {
 			return err
 		}
-		if err := findable(ctx, x, name, runs); err != nil {
+		if err := e.findable(ctx, x.j, name, runs); err != nil {
 			return err
 		}
 		for _, r := range runs {
@@ -60,11 +60,11 @@ func (e *Engine) Complete(ctx context.Context, name string, opt CompleteOptions)
 }
 
 // findable refuses a name that is neither unfinished nor done.
-func findable(ctx context.Context, x *executor, name string, runs []*run) error {
+func (e *Engine) findable(ctx context.Context, j *journal.Journal, name string, runs []*run) error {
 	if name == "" || slices.ContainsFunc(runs, func(r *run) bool { return r.Name == name }) {
 		return nil
 	}
-	known, err := x.e.latestRuns(ctx, x.j)
+	known, err := e.latestRuns(ctx, j)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,9 @@ import (
 //go:embed doctor.sql
 var doctorSQL string
 
+//go:embed givejournal.sql
+var giveJournalSQL string
+
 //go:embed leftovers.sql
 var leftoversSQL string
 
@@ -70,7 +73,8 @@ func (e *Engine) examineJournal(ctx context.Context, found *[]Finding) ([]*run, 
 	j, err := e.openJournal(ctx)
 	var newer *journal.NewerError
 	var foreign *journal.ForeignError
-	if errors.As(err, &newer) || errors.As(err, &foreign) {
+	var denied *journal.PrivilegeError
+	if errors.As(err, &newer) || errors.As(err, &foreign) || errors.As(err, &denied) {
 		*found = append(*found, Finding{Bad, err.Error(), HintOf(err)})
 		return nil, nil
 	}
@@ -214,7 +218,7 @@ type GrantsRequest struct {
 
 // Grants is the SQL that gives a role the least it needs, to be run by an administrator once. None of it needs
 // a superuser, except the line that says so.
-func (e *Engine) Grants(r GrantsRequest) string {
+func (e *Engine) Grants(ctx context.Context, r GrantsRequest) (string, error) {
 	sv := e.db.Server()
 	if r.Role == "" {
 		r.Role = sv.User
@@ -225,18 +229,33 @@ func (e *Engine) Grants(r GrantsRequest) string {
 	if len(r.Schemas) == 0 {
 		r.Schemas = []string{"public"}
 	}
-	role, acting := pg.Ident(r.Role), pg.Ident(r.Role)
+	if r.Owner == "" {
+		r.Owner = r.Role
+	}
+	journal, err := e.giveJournal(ctx, r.Owner)
+	if err != nil {
+		return "", asOp("grants", err)
+	}
+	role, acting := pg.Ident(r.Role), pg.Ident(r.Owner)
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("-- What replank needs in database %s. Run it as the owner of the database.", pg.Ident(r.Database))
 	line("GRANT CONNECT ON DATABASE %s TO %s;", pg.Ident(r.Database), role)
-	if r.Owner != "" && r.Owner != r.Role {
-		acting = pg.Ident(r.Owner)
+	if r.Owner != r.Role {
 		line("-- Statements run as the owner of the tables: replank --owner %s", r.Owner)
-		line("GRANT %s TO %s;", acting, role)
+		line("-- %s has the privileges of %s without SET ROLE too: the journal and the rows are written so.", role, acting)
+		if sv.Major() >= 16 {
+			line("GRANT %s TO %s WITH INHERIT TRUE, SET TRUE;", acting, role)
+		} else {
+			line("GRANT %s TO %s;", acting, role)
+			line("ALTER ROLE %s INHERIT;", role)
+		}
 	}
 	line("-- The journal, in schema replank.")
 	line("GRANT CREATE ON DATABASE %s TO %s;", pg.Ident(r.Database), acting)
+	for _, sql := range journal {
+		line("%s;", sql)
+	}
 	for _, s := range r.Schemas {
 		line("GRANT USAGE, CREATE ON SCHEMA %s TO %s;", pg.Ident(s), acting)
 	}
@@ -252,5 +271,22 @@ func (e *Engine) Grants(r GrantsRequest) string {
 	if acting == role {
 		line("-- And %s must own the tables that are changed, or be a member of the role that does (--owner).", role)
 	}
-	return b.String()
+	return b.String(), nil
+}
+
+// giveJournal are the statements that let a role own the journal: one that was made without --owner belongs to the role
+// that connected then.
+func (e *Engine) giveJournal(ctx context.Context, to string) (sql []string, err error) {
+	err = e.db.Ask(ctx, func(q pg.Querier) error {
+		rows, err := q.Query(ctx, giveJournalSQL, to)
+		if err != nil {
+			return err
+		}
+		sql, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look who owns the journal: %w", err)
+	}
+	return sql, nil
 }

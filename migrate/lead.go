@@ -50,10 +50,14 @@ func settle(ctx context.Context, err error) error {
 		before  *journal.PredecessorError
 		newer   *journal.NewerError
 		foreign *journal.ForeignError
+		denied  *journal.PrivilegeError
+		stopped *StoppedError
 	)
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &stopped):
+		return err
 	case errors.As(err, &held):
 		return &BusyError{Who: held.Error()}
 	case errors.As(err, &before):
@@ -62,6 +66,8 @@ func settle(ctx context.Context, err error) error {
 		return &RefusedError{Code: NewerJournal, Reason: "the journal cannot be used", Err: newer}
 	case errors.As(err, &foreign):
 		return &RefusedError{Code: Foreign, Reason: "the journal cannot be used", Err: foreign}
+	case errors.As(err, &denied):
+		return &RefusedError{Code: Privileges, Reason: "the journal cannot be used", Err: denied}
 	case pg.OutcomeOf(err) == pg.Unknown:
 		return &UnknownError{What: "stopped during COMMIT", Err: err}
 	case errors.Is(err, journal.ErrLost):
@@ -70,6 +76,22 @@ func settle(ctx context.Context, err error) error {
 		return &StoppedError{Reason: "interrupted", Err: context.Cause(ctx)}
 	}
 	return err
+}
+
+// leadKnown is lead for whoever only goes on with runs (of that name, unless it is empty): where there is no journal
+// there are none, and none is made.
+func (e *Engine) leadKnown(ctx context.Context, name string, fn func(ctx context.Context, x *executor) error) error {
+	if err := e.writable(); err != nil {
+		return err
+	}
+	j, err := e.openJournal(ctx)
+	switch {
+	case err != nil:
+		return settle(ctx, err)
+	case !j.Present():
+		return e.findable(ctx, j, name, nil)
+	}
+	return e.lead(ctx, fn)
 }
 
 func (e *Engine) leadOnce(ctx context.Context, fn func(ctx context.Context, x *executor) error) (err error) {
@@ -100,6 +122,10 @@ func (e *Engine) leadOnce(ctx context.Context, fn func(ctx context.Context, x *e
 	}
 	defer sess.Close()
 	err = fn(leased, &executor{e: e, j: j, lease: lease, sess: sess})
+	var denied *journal.PrivilegeError
+	if errors.As(err, &denied) { // no refusal: something may have been done by now
+		return &StoppedError{Reason: "the journal cannot be used any more", Err: err}
+	}
 	var lost *journal.LostError
 	if err != nil && ctx.Err() == nil && errors.As(context.Cause(leased), &lost) {
 		return fmt.Errorf("%w (%w)", lost, err)

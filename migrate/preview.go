@@ -134,7 +134,7 @@ const acceptSubscribers = "subscribers"
 func (e *Engine) Plan(ctx context.Context, ms []history.Migration) (*Preview, error) {
 	p, err := e.preview(ctx, ms)
 	if err != nil {
-		return nil, &Error{Op: "plan", Err: err}
+		return nil, &Error{Op: "plan", Err: settle(ctx, err)}
 	}
 	return p, nil
 }

@@ -12,22 +12,35 @@ WITH me AS (
     SELECT wish.need, c.oid, c.relowner, wish.rel
     FROM wish JOIN pg_catalog.pg_class c ON c.oid = to_regclass(wish.rel)
 ), journal AS (
-    SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = 'replank'
+    SELECT n.oid, n.nspowner FROM pg_catalog.pg_namespace n WHERE n.nspname = 'replank'
 )
 SELECT 'the role ' || quote_ident($1::text) || ' exists' FROM me WHERE NOT known
 UNION ALL
 SELECT 'membership of ' || quote_ident(connected) || ' in ' || quote_ident(acting)
 FROM me
-WHERE CASE WHEN known THEN NOT pg_catalog.pg_has_role(connected, acting, 'MEMBER') END
+WHERE CASE WHEN known THEN NOT pg_catalog.pg_has_role(connected, acting,
+    CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END) END
+UNION ALL
+-- Statements run under SET ROLE; the journal, which the same role owns, and the rows of a fill are written without it.
+SELECT 'membership of ' || quote_ident(connected) || ' in ' || quote_ident(acting) || ' with INHERIT'
+FROM me
+WHERE CASE WHEN known THEN pg_catalog.pg_has_role(connected, acting, 'MEMBER')
+    AND NOT pg_catalog.pg_has_role(connected, acting, 'USAGE') END
 UNION ALL
 SELECT 'CREATE on database ' || quote_ident(current_database()) || ', for schema replank'
 FROM me
 WHERE known AND NOT EXISTS (SELECT FROM journal)
   AND CASE WHEN known THEN NOT pg_catalog.has_database_privilege(acting, current_database(), 'CREATE') END
 UNION ALL
-SELECT p.privilege || ' on schema replank'
+SELECT p.privilege || ' on schema replank (it belongs to ' || quote_ident(pg_catalog.pg_get_userbyid(journal.nspowner)) || ')'
 FROM journal, (VALUES ('USAGE'), ('CREATE')) AS p(privilege), me
 WHERE CASE WHEN known THEN NOT pg_catalog.has_schema_privilege(acting, journal.oid, p.privilege) END
+UNION ALL
+SELECT 'SELECT, INSERT, UPDATE and DELETE on the tables of schema replank (they belong to ' || string_agg(DISTINCT quote_ident(pg_catalog.pg_get_userbyid(c.relowner)), ', ') || ')'
+FROM journal JOIN pg_catalog.pg_class c ON c.relnamespace = journal.oid AND c.relkind = 'r', me
+WHERE NOT (pg_catalog.has_table_privilege(connected, c.oid, 'SELECT') AND pg_catalog.has_table_privilege(connected, c.oid, 'INSERT')
+    AND pg_catalog.has_table_privilege(connected, c.oid, 'UPDATE') AND pg_catalog.has_table_privilege(connected, c.oid, 'DELETE'))
+HAVING count(*) > 0
 UNION ALL
 SELECT 'ownership of ' || rel.rel || ' (it belongs to ' || quote_ident(pg_catalog.pg_get_userbyid(rel.relowner)) || ')'
 FROM rel, me

@@ -19,6 +19,9 @@ import (
 func (e *Engine) Revert(ctx context.Context, name string) (string, error) {
 	// Which one the newest is, is settled before anybody is waited for: what a person wants back is what there was
 	// when they asked, and once another executor has taken it back, an older one is the newest.
+	if err := e.writable(); err != nil {
+		return "", asRun("revert", name, err)
+	}
 	target, err := e.cancelOther(ctx, name)
 	if err != nil {
 		return "", asRun("revert", name, settle(ctx, err))
@@ -62,8 +65,11 @@ func (e *Engine) Revert(ctx context.Context, name string) (string, error) {
 // free, and this process does it. The run has the ID 0 where there is none yet.
 func (e *Engine) cancelOther(ctx context.Context, name string) (target journal.Run, err error) {
 	j, err := e.openJournal(ctx)
-	if err != nil || !j.Present() {
+	if err != nil {
 		return target, err
+	}
+	if !j.Present() {
+		return e.revertTarget(ctx, j, name) // there is none, and no journal is made to find that out
 	}
 	held, err := j.Holder(ctx, leaseName)
 	if err != nil || held == nil {
@@ -255,12 +261,12 @@ func (e *Engine) Resume(ctx context.Context, name string) (*Summary, error) {
 		return nil, asRun("resume", name, err)
 	}
 	sum := new(Summary)
-	err := e.lead(ctx, func(ctx context.Context, x *executor) error {
+	err := e.leadKnown(ctx, name, func(ctx context.Context, x *executor) error {
 		runs, err := e.unfinished(ctx, x.j)
 		if err != nil {
 			return err
 		}
-		if err := findable(ctx, x, name, runs); err != nil {
+		if err := e.findable(ctx, x.j, name, runs); err != nil {
 			return err
 		}
 		for _, r := range runs {

@@ -73,7 +73,7 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 		return st, nil
 	}
 	if err := e.status(ctx, j, st); err != nil {
-		return nil, asOp("status", err)
+		return nil, asOp("status", settle(ctx, err))
 	}
 	return st, nil
 }

@@ -126,7 +126,10 @@ except for the line that says so. Nothing is changed.`,
 				return err
 			}
 			r.Owner = a.set.Owner
-			sql := e.Grants(r)
+			sql, err := e.Grants(cmd.Context(), r)
+			if err != nil {
+				return err
+			}
 			if a.set.JSON {
 				return a.printJSON(map[string]string{"sql": sql})
 			}

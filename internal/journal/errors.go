@@ -122,6 +122,20 @@ func (e *PredecessorError) Hint() string {
 	return "wait for them, or end them with pg_terminate_backend"
 }
 
+// PrivilegeError: the role may not read or write the journal, or may not make one.
+type PrivilegeError struct {
+	Op  string // "acquire migrate"
+	Err error
+}
+
+func (e *PrivilegeError) Error() string { return e.Op + ": " + e.Err.Error() }
+func (e *PrivilegeError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *PrivilegeError) Hint() string {
+	return "replank grants prints the SQL for an administrator (with --owner, where statements run as another role)"
+}
+
 // UnfinishedError refuses to remove a journal that is still needed.
 type UnfinishedError struct{ Runs []Run }
 

@@ -264,8 +264,11 @@ func (j *Journal) ready() error {
 }
 
 func wrap(op string, err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case pg.InsufficientPrivilege(err):
+		return &PrivilegeError{Op: op, Err: err}
 	}
 	return fmt.Errorf("%s: %w", op, err)
 }

@@ -41,7 +41,11 @@ func TestTheGrantsAreEnough(t *testing.T) {
 		t.Fatalf("without any grant: %v", err)
 	}
 	admin := s.open(func(c *migrate.Config) { c.DSN, c.Owner = dsn, "" })
-	pgtest.Exec(t, dsn, admin.Grants(migrate.GrantsRequest{Role: deployer, Owner: owner}))
+	grants, err := admin.Grants(ctx, migrate.GrantsRequest{Role: deployer, Owner: owner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, dsn, grants)
 	s.apply()
 	asApp := pgtest.As(dsn, app)
 	pgtest.Exec(t, asApp, "UPDATE t SET a = a + 1 WHERE id = 1", "UPDATE t SET _replank_a = 77 WHERE id = 2",
