@@ -66,11 +66,18 @@ func asOp(op string, err error) error {
 }
 
 func (x *executor) apply(ctx context.Context, ms []history.Migration, sum *Summary) error {
+	known, err := x.e.latestRuns(ctx, x.j)
+	if err != nil {
+		return err
+	}
+	// Whoever had the lease until now may have applied another text under the name of a file that was pending.
+	if err := compare(ms, known).Err(); err != nil {
+		return err
+	}
 	if err := x.resumeAll(ctx, sum); err != nil {
 		return err
 	}
-	known, err := x.e.latestRuns(ctx, x.j)
-	if err != nil {
+	if known, err = x.e.latestRuns(ctx, x.j); err != nil {
 		return err
 	}
 	runs, err := x.e.unfinished(ctx, x.j)

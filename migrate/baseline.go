@@ -78,7 +78,11 @@ func (e *Engine) ApplyDirect(ctx context.Context, ms []history.Migration) (*Summ
 		if err != nil {
 			return err
 		}
-		if open := compare(ms, known); underway(open) {
+		now := compare(ms, known)
+		if err := now.Err(); err != nil {
+			return err
+		}
+		if underway(now) {
 			return refuse(WrongState, "resume or revert it first", "a migration is under way")
 		}
 		for i, m := range ms {

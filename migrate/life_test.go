@@ -181,6 +181,61 @@ func TestDriftStopsComplete(t *testing.T) {
 	}
 }
 
+// TestDriftDoesNotStopRevert: the way out of a drifted run needs no consent.
+func TestDriftDoesNotStopRevert(t *testing.T) {
+	dsn := site(t)
+	lib := library{"1": steps(addColumn("a")().Steps[0], note(plan.Contract, plan.Transaction, "gone"))}
+	e := lib.open(t, dsn)
+	mustApply(t, e, lib, "1")
+	pgtest.Exec(t, dsn, "ALTER TABLE t ADD COLUMN by_hand integer")
+	_, err := e.Complete(ctx, "1", CompleteOptions{})
+	wantCode(t, err, Drift)
+	if _, err := e.Revert(ctx, "1"); err != nil {
+		t.Fatal(err)
+	}
+	if p := picture(t, dsn); !strings.Contains(p, "columns id,n,old,by_hand\n") {
+		t.Errorf("after revert:\n%s", p)
+	}
+}
+
+// TestEditedFileIsSeenAfterTheWait: the other executor applied another text of the file.
+func TestEditedFileIsSeenAfterTheWait(t *testing.T) {
+	for name, apply := range map[string]func(*Engine, []history.Migration) (*Summary, error){
+		"apply":  func(e *Engine, ms []history.Migration) (*Summary, error) { return e.Apply(ctx, ms) },
+		"direct": func(e *Engine, ms []history.Migration) (*Summary, error) { return e.ApplyDirect(ctx, ms) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dsn := site(t)
+			lib := library{"0": addColumn("z"), "1": addColumn("a"), "2": addColumn("b")}
+			mustApply(t, lib.open(t, dsn), lib, "0")
+			j, err := journal.Open(ctx, lib.open(t, dsn).db, journal.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			lease, err := j.Acquire(ctx, leaseName)
+			if err != nil {
+				t.Fatal(err)
+			}
+			patient := lib.open(t, dsn, func(c *Config) {
+				c.Wait = true
+				c.Events = func(e Event) {
+					if e.Kind == EventWaiting {
+						pgtest.Exec(t, dsn, "INSERT INTO replank.migration (name, checksum, position) VALUES ('1', 'another', 1)")
+						if err := lease.Release(ctx); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			})
+			sum, err := apply(patient, lib.history("0", "1", "2"))
+			wantCode(t, err, Edited)
+			if !strings.Contains(err.Error(), "1.sql") || len(sum.Done) != 0 {
+				t.Errorf("%+v, %v", sum, err)
+			}
+		})
+	}
+}
+
 func TestBlockedFilesWaitAndOthersGoOn(t *testing.T) {
 	dsn := site(t, "CREATE TABLE u (id integer)")
 	onU := func() *plan.Plan {

@@ -315,7 +315,6 @@ that another executor is working on is cancelled first.`,
 		},
 	}
 	a.set.addFlags(cmd.Flags(), executing)
-	cmd.Flags().StringSliceVar(&a.set.Accept, "accept", nil, "drift: revert although somebody else changed the same")
 	return cmd
 }
 
