@@ -178,8 +178,18 @@ func (x *executor) resumeAll(ctx context.Context, sum *Summary) error {
 // resume goes on with a run from wherever it is, in the direction it was going.
 func (x *executor) resume(ctx context.Context) error {
 	if isDirect(x.run) && x.run.State != Reverting {
-		return &UnknownError{What: x.run.Name + " was being executed as written, statement by statement",
-			Err: errors.New("look what it did, undo that by hand, and let revert forget it")}
+		switch {
+		case x.run.halfDirect():
+			return &UnknownError{What: x.run.Name + " was being executed as written, statement by statement", Err: orUnknown(x.run.Error),
+				Advice: forgetDirect}
+		case x.run.finished(directStep):
+			return x.finish(ctx)
+		}
+		unbegun := errors.New("its executor ended before the first statement")
+		if err := x.advance(ctx, change{to: Reverting, cause: unbegun}); err != nil {
+			return err
+		}
+		return x.reverseAll(ctx, unbegun)
 	}
 	x.e.event(Event{Kind: EventNote, Run: x.run.Name, State: x.run.State, Text: "going on where it was left"})
 	switch x.run.State {
@@ -196,6 +206,14 @@ func (x *executor) resume(ctx context.Context) error {
 		return x.reverseAll(ctx, recordedCause(x.run))
 	}
 	return refuse(WrongState, "", "%s is %s", x.run.Name, x.run.State)
+}
+
+// orUnknown is why a run has failed, as the journal has it, or that nobody knows.
+func orUnknown(text string) error {
+	if text == "" {
+		text = "its executor is gone"
+	}
+	return errors.New(text)
 }
 
 // takeBackUnbegun ends a run that has done nothing, because it cannot begin as it was planned.

@@ -59,11 +59,18 @@ func (e *Engine) ApplyDirect(ctx context.Context, ms []history.Migration) (*Summ
 		return nil, asOp("apply --direct", err)
 	}
 	sum := new(Summary)
-	pending := p.Pending()
-	if len(pending) == 0 {
+	if len(p.Pending()) == 0 && !underway(p) {
 		return sum, nil
 	}
-	// All of them are read before the first is executed.
+	if _, err := parseAll(p.Pending()); err != nil {
+		return nil, err
+	}
+	err = e.lead(ctx, func(ctx context.Context, x *executor) error { return x.applyDirect(ctx, ms, sum) })
+	return sum, asOp("apply --direct", err)
+}
+
+// parseAll reads files before the first of them is executed.
+func parseAll(pending []*File) (map[string]*ddl.File, error) {
 	files := make(map[string]*ddl.File, len(pending))
 	for _, f := range pending {
 		file, err := ddl.Parse(f.Path, f.migration.Text)
@@ -73,35 +80,85 @@ func (e *Engine) ApplyDirect(ctx context.Context, ms []history.Migration) (*Summ
 		}
 		files[f.Name] = file
 	}
-	err = e.lead(ctx, func(ctx context.Context, x *executor) error {
-		known, err := e.latestRuns(ctx, x.j)
-		if err != nil {
-			return err
+	return files, nil
+}
+
+func (x *executor) applyDirect(ctx context.Context, ms []history.Migration, sum *Summary) error {
+	if clear, err := x.clearForDirect(ctx, sum); err != nil || !clear {
+		return err
+	}
+	known, err := x.e.latestRuns(ctx, x.j)
+	if err != nil {
+		return err
+	}
+	now := compare(ms, known) // the other executor that had the lease may have applied some of them, or taken some back
+	if err := now.Err(); err != nil {
+		return err
+	}
+	files, err := parseAll(now.Pending())
+	if err != nil {
+		return err
+	}
+	for i, m := range ms {
+		file, pending := files[m.Name]
+		if !pending {
+			continue
 		}
-		now := compare(ms, known)
-		if err := now.Err(); err != nil {
-			return err
+		if err := x.direct(ctx, m, int64(i), file); err != nil {
+			return asRun("apply --direct", m.Name, err)
 		}
-		if underway(now) {
-			return refuse(WrongState, "resume or revert it first", "a migration is under way")
-		}
-		for i, m := range ms {
-			if _, applied := known[m.Name]; applied {
-				continue
+		sum.Done = append(sum.Done, m.Name)
+		x.e.event(Event{Kind: EventState, Run: m.Name, State: Done, Text: "as written"})
+	}
+	return nil
+}
+
+// clearForDirect looks whether earlier runs leave the way free. What a file does as written, nobody has planned: it may
+// touch whatever another migration holds, so it is executed while none holds anything.
+func (x *executor) clearForDirect(ctx context.Context, sum *Summary) (clear bool, err error) {
+	runs, err := x.e.unfinished(ctx, x.j)
+	if err != nil {
+		return false, err
+	}
+	var held []string
+	for _, r := range runs {
+		switch {
+		case r.State == Failed:
+			sum.Failed = append(sum.Failed, r.Name)
+		case r.State == Ready:
+			held = append(held, r.Name)
+		case isDirect(r) && r.State != Reverting:
+			x.run = r
+			if err := x.resume(ctx); err != nil {
+				return false, asRun("apply --direct", r.Name, err)
 			}
-			if err := x.direct(ctx, m, int64(i), files[m.Name]); err != nil {
-				return asRun("apply --direct", m.Name, err)
-			}
-			sum.Done = append(sum.Done, m.Name)
-			e.event(Event{Kind: EventState, Run: m.Name, State: Done, Text: "as written"})
+			sum.count(r)
+		default:
+			return false, refuse(WrongState, "resume or revert it first", "%s is %s", r.Name, r.State)
 		}
-		return nil
-	})
-	return sum, asOp("apply --direct", err)
+	}
+	if len(sum.Failed) > 0 {
+		return false, nil
+	}
+	if len(held) > 0 {
+		refused := refuse(Blocked, "complete or revert them first; or apply without --direct: then only files that touch the same wait",
+			"migrations still hold what they have changed")
+		refused.Items = held
+		return false, refused
+	}
+	return true, nil
 }
 
 // directStep is the only step of a run that executes its file as written.
 const directStep = "01-direct"
+
+// forgetDirect is what a person can do about a file that stopped half way.
+const forgetDirect = "look what it did and undo that by hand; then revert with --accept irreversible forgets it, and nothing else"
+
+// halfDirect reports whether a file was executed as written and nobody knows how far that got.
+func (r *run) halfDirect() bool {
+	return isDirect(r) && r.begun(directStep) && !r.finished(directStep)
+}
 
 func isDirect(r *run) bool { return len(r.Plan.Steps) == 1 && r.Plan.Steps[0].ID == directStep }
 
@@ -144,7 +201,7 @@ func (x *executor) direct(ctx context.Context, m history.Migration, position int
 		if aerr := x.advance(ctx, change{to: Failed, cause: err}); aerr != nil {
 			return aerr
 		}
-		return err
+		return &Error{Op: "apply --direct", Run: m.Name, Err: err, Hint: forgetDirect}
 	}
 	if err := x.mark(ctx, func(tx pgx.Tx) error { return x.setStep(ctx, tx, irreversible, journal.StepDone, "", nil) }); err != nil {
 		return err

@@ -134,6 +134,8 @@ type knownRun struct {
 	Run      int64
 	Position int64
 	Baseline bool
+	// AppliedAt is when it was begun, by the server's clock.
+	AppliedAt time.Time
 }
 
 // latestRuns are the files that the journal counts as applied or under way, by name. It reads two short
@@ -153,7 +155,7 @@ func (e *Engine) latestRuns(ctx context.Context, j *journal.Journal) (map[string
 	}
 	known := make(map[string]knownRun, len(ms))
 	for _, m := range ms {
-		k := knownRun{State: Done, Checksum: m.Checksum, Run: m.Run, Position: m.Position, Baseline: m.Baseline}
+		k := knownRun{State: Done, Checksum: m.Checksum, Run: m.Run, Position: m.Position, Baseline: m.Baseline, AppliedAt: m.AppliedAt}
 		if s, unfinished := states[m.Run]; unfinished {
 			k.State = s
 		}

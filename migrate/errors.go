@@ -127,7 +127,6 @@ const (
 	WrongState   Code = "wrong-state"   // not from the state the run is in
 	NoProof      Code = "no-proof"      // complete lacks evidence
 	OldReaders   Code = "old-readers"   // complete needs the word that nobody reads the old shape
-	NotEmpty     Code = "not-empty"     // direct mode on a database that is in use
 	NewerJournal Code = "newer-journal" // a newer replank wrote the journal
 	Held         Code = "held"          // uninstall while migrations are under way
 	Input        Code = "input"         // a file cannot be carried out as it stands
@@ -202,8 +201,9 @@ func (e *BusyError) Hint() string { return "wait for it, or give --wait" }
 
 // UnknownError is an outcome that could not be found out.
 type UnknownError struct {
-	What string
-	Err  error
+	What   string
+	Err    error
+	Advice string // "" where looking again is all that is to do
 }
 
 func (e *UnknownError) Error() string {
@@ -213,5 +213,8 @@ func (e *UnknownError) Unwrap() error { return e.Err }
 
 // Hint says what to do.
 func (e *UnknownError) Hint() string {
+	if e.Advice != "" {
+		return e.Advice
+	}
 	return "when the server answers again, status and then resume look at what really happened"
 }

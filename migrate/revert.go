@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -117,24 +118,33 @@ func (e *Engine) revertTarget(ctx context.Context, j *journal.Journal, name stri
 	if err != nil {
 		return target, err
 	}
-	var id int64
-	for _, k := range known {
-		id = max(id, k.Run)
-	}
-	if name != "" {
-		k, ok := known[name]
-		switch {
-		case !ok:
-			return target, refuse(NotFound, "status lists them", "no migration %s is applied", name)
-		case k.Run == 0:
-			return target, refuse(Irreversible, "", "%s was taken over as a baseline: replank did not make it", name)
+	if name == "" {
+		var newest knownRun
+		for n, k := range known {
+			if k.Run > newest.Run {
+				name, newest = n, k
+			}
 		}
-		id = k.Run
+		for n, k := range known { // those without a run have no other order
+			if k.Run == 0 && !k.Baseline && k.AppliedAt.After(newest.AppliedAt) {
+				name, newest = n, k
+			}
+		}
+		if name == "" {
+			return target, refuse(NotFound, "", "there is nothing to revert")
+		}
 	}
-	if id == 0 {
-		return target, refuse(NotFound, "", "there is nothing to revert")
+	k, ok := known[name]
+	switch {
+	case !ok:
+		return target, refuse(NotFound, "status lists them", "no migration %s is applied", name)
+	case k.Baseline:
+		return target, refuse(Irreversible, "", "%s was taken over as a baseline: replank did not make it", name)
+	case k.Run == 0:
+		return target, refuse(Irreversible, "a new migration has to bring it back; revert NAME takes an earlier one back",
+			"%s was executed as written (--direct), without a way back", name)
 	}
-	return j.Run(ctx, id)
+	return j.Run(ctx, k.Run)
 }
 
 // laterRuns are those after a run, oldest first.
@@ -189,20 +199,29 @@ func (x *executor) revert(ctx context.Context, later []*run) error {
 		r.Items = dependents
 		return r
 	}
-	if err := x.run.reversible(); err != nil {
+	var cause error
+	if x.run.halfDirect() {
+		if !slices.Contains(x.e.cfg.Accept, acceptIrreversible) {
+			return refuse(NeedsConsent, forgetDirect,
+				"%s was executed as written and stopped half way: nothing of that can be taken back", x.run.Name)
+		}
+		cause = errors.New("executed as written; it is forgotten, and nothing of it was undone")
+	} else if err := x.run.reversible(); err != nil {
 		return err
 	}
-	if err := x.advance(ctx, change{to: Reverting}); err != nil {
+	if err := x.advance(ctx, change{to: Reverting, cause: cause}); err != nil {
 		return err
 	}
-	return x.reverseAll(ctx, nil)
+	return x.reverseAll(ctx, cause)
 }
+
+const acceptIrreversible = "irreversible"
 
 // reversible refuses a way back that does not exist, before its first step (principle 6).
 func (r *run) reversible() error {
 	var reasons []string
 	for _, s := range r.Plan.Steps {
-		if !r.mayBeThere(s) {
+		if !r.mayBeThere(s) && !r.halfDirect() {
 			continue
 		}
 		if s.Irreversible != "" {

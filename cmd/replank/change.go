@@ -305,7 +305,8 @@ func (a *app) revertCommand() *cobra.Command {
 shape: always before complete, afterwards where nothing was lost. A migration
 that another executor is working on is cancelled first.`,
 		Example: `  replank revert
-  replank revert 0042_names`,
+  replank revert 0042_names
+  replank revert 0043_by_hand --accept irreversible    # forget what --direct left half done`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.engine(cmd.Context(), func(e *migrate.Engine) error {
@@ -315,6 +316,7 @@ that another executor is working on is cancelled first.`,
 		},
 	}
 	a.set.addFlags(cmd.Flags(), executing)
+	cmd.Flags().StringSliceVar(&a.set.Accept, "accept", nil, "irreversible: forget a file that --direct left half done; nothing of it is undone")
 	return cmd
 }
 

@@ -157,7 +157,7 @@ func (j *Journal) Rejected(ctx context.Context, run int64, limit int) ([]Rejecte
 
 // Migrations returns the applied files in the order of the history.
 func (j *Journal) Migrations(ctx context.Context) ([]Migration, error) {
-	return readAll[Migration](ctx, j, `SELECT name, checksum, position, coalesce(run_id, 0), baseline
+	return readAll[Migration](ctx, j, `SELECT name, checksum, position, coalesce(run_id, 0), baseline, applied_at
 		FROM replank.migration ORDER BY position, name`)
 }
 

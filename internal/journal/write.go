@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -236,6 +237,8 @@ type Migration struct {
 	Position int64 // in the order of the history
 	Run      int64 // 0: none
 	Baseline bool
+	// AppliedAt is when it was recorded, by the server's clock; RecordMigrations does not ask for it.
+	AppliedAt time.Time
 }
 
 // RecordMigrations adds applied files, in the transaction that makes them so.
