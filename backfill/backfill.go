@@ -50,7 +50,7 @@ type Config struct {
 
 // Progress is walk's, with what is being done.
 type Progress struct {
-	Phase string // "fill", "proof"
+	Phase string // "fill", "proof", "undo"
 	walk.Progress
 }
 

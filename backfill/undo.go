@@ -51,6 +51,10 @@ func Undo(ctx context.Context, cfg Config) (UndoReceipt, error) {
 		cfg.Target = 100 * time.Millisecond
 	}
 	f := &fill{cfg: cfg}
+	progress, err := u.progress(ctx, s, cfg)
+	if err != nil {
+		return rc, err
+	}
 	limit, lock := 500, 50*time.Millisecond
 	for wait := 50 * time.Millisecond; ; {
 		began := time.Now()
@@ -68,6 +72,7 @@ func Undo(ctx context.Context, cfg Config) (UndoReceipt, error) {
 			return rc, u.list1000(ctx, s, &rc)
 		case err == nil:
 			rc.Restored += restored
+			progress(restored+skipped, "")
 			took := time.Since(began)
 			limit = min(max(int(float64(limit)*cfg.Target.Seconds()/took.Seconds()), 100), 2*limit, 50_000)
 			wait, lock = 50*time.Millisecond, 50*time.Millisecond
@@ -78,6 +83,7 @@ func Undo(ctx context.Context, cfg Config) (UndoReceipt, error) {
 				limit = max(1, limit/4)
 				continue
 			}
+			progress(0, "row locks")
 			lock = time.Second // nobody waits for us: this is the only row we would hold
 			if err := pause(ctx, wait); err != nil {
 				return rc, err
@@ -93,6 +99,30 @@ func Undo(ctx context.Context, cfg Config) (UndoReceipt, error) {
 			return rc, fmt.Errorf("undo the %s of %s: %w", u.kind, u.table, err)
 		}
 	}
+}
+
+// progress returns what tells the listener of rows that are through, and why it is idle.
+func (u *undoTable) progress(ctx context.Context, s *pg.Session, cfg Config) (func(rows int64, reason string), error) {
+	if cfg.OnProgress == nil {
+		return func(int64, string) {}, nil
+	}
+	p := Progress{Phase: "undo"}
+	// The newest go first, so that the highest number is about how many there are, without a look at all of them.
+	err := s.QueryRow(ctx, "SELECT coalesce(max(replank_id), 0) FROM "+u.name).Scan(&p.Estimate)
+	if err != nil {
+		return nil, fmt.Errorf("look how many rows there are to restore: %w", err)
+	}
+	began := time.Now()
+	return func(rows int64, reason string) {
+		p.Rows, p.Reason = p.Rows+rows, reason
+		p.Estimate = max(p.Estimate, p.Rows)
+		p.Fraction = float64(p.Rows) / float64(max(p.Estimate, 1))
+		if p.Rows > 0 {
+			p.Rate = float64(p.Rows) / time.Since(began).Seconds()
+			p.ETA = time.Duration(float64(p.Estimate-p.Rows) / p.Rate * float64(time.Second))
+		}
+		cfg.OnProgress(p)
+	}, nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -58,7 +58,8 @@ func (r *run) acted(s plan.Step) bool {
 	case plan.Transaction, plan.Validate, plan.Long:
 		return state == journal.StepDone
 	case plan.Concurrently, plan.Rows:
-		return state == journal.StepDone || state == journal.StepRunning || state == journal.StepFailed
+		return state == journal.StepDone || state == journal.StepRunning || state == journal.StepFailed ||
+			state == journal.StepReversing
 	}
 	return false
 }
@@ -306,6 +307,9 @@ func doneState(ev evidence) string {
 
 // fail marks a step failed, for people; nothing depends on it.
 func (x *executor) fail(ctx context.Context, s plan.Step, cause error) error {
+	if x.run.steps[s.ID].State == journal.StepReversing {
+		return nil // on this everything depends, and the run's error says why
+	}
 	err := x.mark(ctx, func(tx pgx.Tx) error {
 		if was := x.run.steps[s.ID].State; was == journal.StepPending || was == journal.StepFailed {
 			if err := x.setStep(ctx, tx, s, journal.StepRunning, "", nil); err != nil {

@@ -25,7 +25,7 @@ var stepPlaces = map[plan.Kind][]string{
 var (
 	reversePlaces             = []string{"begin", "before-commit", "after-commit"}
 	reverseConcurrentlyPlaces = []string{"begin", "ran", "marked"}
-	reverseRowsPlaces         = []string{"begin", "ran", "marked"}
+	reverseRowsPlaces         = []string{"begin", "started", "ran", "marked"}
 )
 
 // phaseState is the state a run is in while steps of a phase are carried out.

@@ -35,6 +35,12 @@ func (x *executor) rows(ctx context.Context, s plan.Step) (ev evidence, err erro
 	if s.Fill == nil {
 		return ev, errors.New("a step of kind rows without a fill")
 	}
+	if x.run.steps[s.ID].State == journal.StepReversing {
+		// Some of the rows have their values of before, nobody knows which: the fill begins anew when all of them do.
+		if err := x.reverseRows(ctx, s); err != nil {
+			return ev, err
+		}
+	}
 	again := x.run.begun(s.ID)
 	if err := x.start(ctx, s); err != nil {
 		return ev, err
@@ -65,6 +71,14 @@ func (x *executor) reverseRows(ctx context.Context, s plan.Step) error {
 	x.point(plan.Rows, "begin")
 	var kept any
 	if keepsImages(s) {
+		if x.run.steps[s.ID].State != journal.StepReversing {
+			err := x.mark(ctx, func(tx pgx.Tx) error { return x.setStep(ctx, tx, s, journal.StepReversing, "", nil) })
+			if err != nil {
+				return err
+			}
+			x.remember(s, journal.StepReversing)
+		}
+		x.point(plan.Rows, "started")
 		rc, err := backfill.Undo(ctx, x.fill(s))
 		if err != nil {
 			return fmt.Errorf("give the rows their values back: %w", err)
@@ -74,6 +88,9 @@ func (x *executor) reverseRows(ctx context.Context, s plan.Step) error {
 	x.point(plan.Rows, "ran")
 	err := x.mark(ctx, func(tx pgx.Tx) error {
 		if err := x.lease.ForgetRanges(ctx, tx, x.run.ID, s.ID); err != nil {
+			return err
+		}
+		if err := x.lease.ForgetRejected(ctx, tx, x.run.ID, s.ID); err != nil {
 			return err
 		}
 		return x.setStep(ctx, tx, s, journal.StepReversed, "", kept)

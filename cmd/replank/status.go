@@ -258,7 +258,7 @@ func (p *printer) run(r migrate.RunStatus) {
 		case "skipped":
 			mark = p.paint(green, "=")
 			note = "was so already"
-		case "reversed":
+		case "reversing", "reversed":
 			mark = p.paint(yellow, "↶")
 		}
 		if s.Took > 0 && note == "" {

@@ -71,22 +71,25 @@ func (m Machine) State(name string) (State, bool) {
 
 // The states of a step. They are the same for all engines.
 const (
-	StepPending  = "pending"
-	StepRunning  = "running"
-	StepDone     = "done"
-	StepFailed   = "failed"
-	StepSkipped  = "skipped"
-	StepReversed = "reversed"
+	StepPending   = "pending"
+	StepRunning   = "running"
+	StepDone      = "done"
+	StepFailed    = "failed"
+	StepSkipped   = "skipped"
+	StepReversing = "reversing" // a part of its work is taken back, which takes more than one transaction
+	StepReversed  = "reversed"
 )
 
 // stepEdges: a step that was found running after a crash is probed and then
 // runs on, is done, or is taken back.
 var stepEdges = map[string][]string{
 	StepPending: {StepRunning, StepSkipped, StepDone},
-	StepRunning: {StepRunning, StepDone, StepFailed, StepSkipped, StepReversed, StepPending},
-	StepFailed:  {StepRunning, StepSkipped, StepDone, StepReversed},
-	StepDone:    {StepReversed, StepRunning},
+	StepRunning: {StepRunning, StepDone, StepFailed, StepSkipped, StepReversing, StepReversed, StepPending},
+	StepFailed:  {StepRunning, StepSkipped, StepDone, StepReversing, StepReversed},
+	StepDone:    {StepReversing, StepReversed, StepRunning},
 	StepSkipped: {StepReversed, StepRunning},
+	// Whichever way goes on from here, the rest is taken back first.
+	StepReversing: {StepReversed},
 	// The way back failed half way, and a person goes forward again.
 	StepReversed: {StepRunning},
 }

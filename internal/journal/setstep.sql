@@ -8,7 +8,7 @@ WITH held AS (
     SET state = $7::text,
         attempts = attempts + CASE WHEN $7::text = 'running' THEN 1 ELSE 0 END,
         started_at = CASE WHEN $7::text = 'running' THEN coalesce(started_at, clock_timestamp()) ELSE started_at END,
-        finished_at = CASE WHEN $7::text IN ('pending', 'running') THEN NULL ELSE clock_timestamp() END,
+        finished_at = CASE WHEN $7::text IN ('pending', 'running', 'reversing') THEN NULL ELSE clock_timestamp() END,
         error = $8,
         detail = coalesce($9::jsonb, detail)
     WHERE run_id = $4 AND seq = $5 AND state = $6::text AND EXISTS (SELECT FROM held)

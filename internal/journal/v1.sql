@@ -54,7 +54,7 @@ CREATE TABLE replank.step (
     phase        text NOT NULL,
     kind         text NOT NULL,
     state        text NOT NULL DEFAULT 'pending'
-                 CHECK (state IN ('pending', 'running', 'done', 'failed', 'skipped', 'reversed')),
+                 CHECK (state IN ('pending', 'running', 'done', 'failed', 'skipped', 'reversing', 'reversed')),
     attempts     integer NOT NULL DEFAULT 0,
     started_at   timestamptz,
     finished_at  timestamptz,

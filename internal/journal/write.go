@@ -221,6 +221,16 @@ func (l *Lease) Reject(ctx context.Context, tx pgx.Tx, r Rejected) error {
 	return wrap("record a rejected row", err)
 }
 
+// ForgetRejected removes the rejected rows of a step whose work was taken back: none of them is waited for any more.
+// What a person has waived stays waived, should the step be done once more.
+func (l *Lease) ForgetRejected(ctx context.Context, tx pgx.Tx, run int64, stepID string) error {
+	if err := l.Guard(ctx, tx); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM replank.rejected WHERE run_id = $1 AND step_id = $2 AND NOT waived`, run, stepID)
+	return wrap("forget the rejected rows of a step", err)
+}
+
 // Unreject removes rejected rows that were changed after all.
 func (l *Lease) Unreject(ctx context.Context, tx pgx.Tx, ids ...int64) error {
 	if err := l.Guard(ctx, tx); err != nil {
