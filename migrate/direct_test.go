@@ -34,10 +34,14 @@ func TestDirectThatStopsHalfWay(t *testing.T) {
 			t.Fatalf("again: %+v, %v", sum, err)
 		}
 	}
+	found, err := e.Doctor(ctx)
+	if err != nil || found[0].Level != Bad || !strings.Contains(found[0].Text, "half way: ") || found[0].Hint != forgetDirect {
+		t.Errorf("doctor: %+v, %v", found, err)
+	}
 	if _, err := e.Resume(ctx, "1"); VerdictOf(err) != VerdictUnknown || !strings.Contains(err.Error(), "division by zero") {
 		t.Fatalf("resume: %v", err)
 	}
-	_, err := e.Revert(ctx, "1")
+	_, err = e.Revert(ctx, "1")
 	wantCode(t, err, NeedsConsent)
 	_, err = e.Revert(ctx, "")
 	wantCode(t, err, NeedsConsent)

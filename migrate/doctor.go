@@ -96,6 +96,9 @@ func (e *Engine) examineJournal(ctx context.Context, found *[]Finding) ([]*run, 
 	}
 	for _, r := range runs {
 		switch {
+		case r.halfDirect() && (held == nil || r.State == Failed):
+			*found = append(*found, Finding{Bad, fmt.Sprintf("migration %s was executed as written and stopped half way: %v", r.Name, orUnknown(r.Error)),
+				forgetDirect})
 		case r.State == Failed:
 			*found = append(*found, Finding{Bad, fmt.Sprintf("migration %s has failed: %s", r.Name, r.Error),
 				"resume tries the way forward again, revert the way back"})
@@ -253,6 +256,9 @@ func (e *Engine) Grants(ctx context.Context, r GrantsRequest) (string, error) {
 	}
 	line("-- The journal, in schema replank.")
 	line("GRANT CREATE ON DATABASE %s TO %s;", pg.Ident(r.Database), acting)
+	if len(journal) > 0 {
+		line("-- It belongs to another role now. Run these as a superuser, or as a member of both.")
+	}
 	for _, sql := range journal {
 		line("%s;", sql)
 	}

@@ -37,14 +37,6 @@ func wantCode(t *testing.T, err error, code Code) {
 	}
 }
 
-func codeOf(err error) Code {
-	var r *RefusedError
-	if errors.As(err, &r) {
-		return r.Code
-	}
-	return ""
-}
-
 func mustApply(t *testing.T, e *Engine, l library, names ...string) *Summary {
 	t.Helper()
 	sum, err := e.Apply(ctx, l.history(names...))

@@ -159,6 +159,14 @@ func TestDirect(t *testing.T) {
 	c.write("m/001.sql", shop)
 	contains(t, c.want(exitOK, "apply", "--direct", "m").out, "done: 001")
 	contains(t, c.want(exitOK, "status").out, "1 migration applied")
+	contains(t, c.want(exitRefused, "revert").err, "001 was executed as written")
+
+	c.write("m/002.sql", "CREATE INDEX CONCURRENTLY half ON orders (id);\nSELECT 1 / 0;\n")
+	for range 2 { // the second time it is no more applied than the first time
+		c.want(exitPerson, "apply", "--direct", "m")
+	}
+	contains(t, c.want(exitRefused, "revert").err, "nothing of that can be taken back", "--accept irreversible")
+	contains(t, c.want(exitOK, "revert", "002", "--accept", "irreversible").out, "reverted: 002")
 }
 
 // TestTwoAtOnce lets one apply wait for a lock while another comes.
