@@ -282,6 +282,10 @@ func (x *executor) reverse(ctx context.Context, s plan.Step) error {
 	if s.Irreversible != "" {
 		return refuse(Irreversible, "", "%s cannot be taken back: %s", s.Title, s.Irreversible)
 	}
+	var err error
+	if s.Reverse, err = x.standing(ctx, s.Reverse, s.ReverseParts); err != nil {
+		return err
+	}
 	switch {
 	case s.Kind == plan.Rows:
 		return x.reverseRows(ctx, s)
@@ -305,7 +309,7 @@ func (x *executor) reverse(ctx context.Context, s plan.Step) error {
 		return x.reverseConcurrently(ctx, s)
 	}
 	x.point(plan.Transaction, "begin")
-	_, err := x.underLocks(ctx, s, s.Reverse, s.ReverseLocks, func(tx pgx.Tx, ev evidence) error {
+	_, err = x.underLocks(ctx, s, s.Reverse, s.ReverseLocks, func(tx pgx.Tx, ev evidence) error {
 		return x.setStep(ctx, tx, s, journal.StepReversed, "", ev)
 	})
 	if err == nil {

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +16,9 @@ import (
 	"github.com/replank/replank/internal/pg"
 	"github.com/replank/replank/plan"
 )
+
+//go:embed parts.sql
+var partsSQL string
 
 // executor carries out the steps of one run, holding the lease of the database. It lives for one connection: when
 // that is lost it is thrown away, and a new one resumes from the journal as after a crash.
@@ -44,10 +48,14 @@ func (x *executor) statePoint(place string) {
 func (x *executor) step(ctx context.Context, s plan.Step) error {
 	x.point(s.Kind, "begin")
 	began := time.Now()
-	var (
-		ev  evidence
-		err error
-	)
+	var ev evidence
+	var err error
+	if s.SQL, err = x.standing(ctx, s.SQL, s.Parts); err != nil {
+		return err
+	}
+	if s.Parts != nil && len(s.SQL) == 0 {
+		return x.needless(ctx, s)
+	}
 	switch s.Kind {
 	case plan.Transaction:
 		ev, err = x.transaction(ctx, s)
@@ -73,6 +81,43 @@ func (x *executor) step(ctx context.Context, s plan.Step) error {
 		text = "it was so already"
 	}
 	x.event(EventDone, s, Event{Took: time.Since(began), Rows: ev.Rows, Text: text})
+	return nil
+}
+
+// standing leaves out the statements about partitions that have been dropped or detached since they were planned.
+func (x *executor) standing(ctx context.Context, sql, parts []string) ([]string, error) {
+	if parts == nil {
+		return sql, nil
+	}
+	var there []bool
+	err := x.sess.Tx(ctx, pg.TxOptions{ReadOnly: true}, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, partsSQL, parts)
+		if err == nil {
+			there, err = pgx.CollectRows(rows, pgx.RowTo[bool])
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for partitions: %w", err)
+	}
+	var out []string
+	for i, stmt := range sql {
+		if there[i] {
+			out = append(out, stmt)
+		}
+	}
+	return out, nil
+}
+
+// needless marks a step that has nothing to do, and therefore nothing to take back.
+func (x *executor) needless(ctx context.Context, s plan.Step) error {
+	ev := evidence{Found: true, Detail: "its partition has gone"}
+	err := x.mark(ctx, func(tx pgx.Tx) error { return x.setStep(ctx, tx, s, journal.StepSkipped, "", ev) })
+	if err != nil {
+		return err
+	}
+	x.remember(s, journal.StepSkipped)
+	x.event(EventDone, s, Event{Text: ev.Detail})
 	return nil
 }
 
@@ -154,8 +199,9 @@ func (x *executor) underLocks(ctx context.Context, s plan.Step, sql []string, lo
 func pgLocks(locks []plan.Lock) []pg.Lock {
 	out := make([]pg.Lock, len(locks))
 	for i, l := range locks {
-		// The plan names partitions and children itself, each with the mode that it gets.
-		out[i] = pg.Lock{Relation: l.Relation, Mode: pg.LockMode(l.Mode), Only: true}
+		// The plan names partitions and children itself, each with the mode that it gets. Any of them may be dropped or
+		// renamed while a run lasts. Where that matters, the statements say so.
+		out[i] = pg.Lock{Relation: l.Relation, Mode: pg.LockMode(l.Mode), Only: true, IfExists: true}
 	}
 	return out
 }

@@ -298,7 +298,7 @@ func (c *compiler) measure(st *Step) {
 		if st.Kind == Proof {
 			break
 		}
-		eff.add(c.live, sql)
+		st.Parts = append(st.Parts, c.part(eff.add(c.live, sql)))
 	}
 	if st.adopts {
 		eff.scan = nil
@@ -308,9 +308,10 @@ func (c *compiler) measure(st *Step) {
 	if len(st.Reverse) > 0 {
 		s := c.live.Clone()
 		for _, sql := range st.Reverse {
-			rev.add(s, sql)
+			st.ReverseParts = append(st.ReverseParts, c.part(rev.add(s, sql)))
 		}
 	}
+	st.Parts, st.ReverseParts = unlessNone(st.Parts), unlessNone(st.ReverseParts)
 	// The way back may start when a part of the step's objects is gone already: only tables are sure to be there.
 	for _, l := range rev.locks() {
 		if r := c.start.Relations[rev.named[l.Relation]]; r != nil && (r.Kind == 'r' || r.Kind == 'p') {
@@ -320,6 +321,28 @@ func (c *compiler) measure(st *Step) {
 	if st.Kind == Rows && st.Fill != nil {
 		st.Locks = append(st.Locks, Lock{Relation: st.Fill.Table, Mode: "ROW EXCLUSIVE"})
 	}
+}
+
+// part is the partition that a statement about these tables could not do without, unless the file names it itself.
+func (c *compiler) part(tables []ddl.Name) string {
+	for _, n := range tables {
+		r := c.live.Relation(n)
+		if r == nil || !r.IsPartition || slices.Contains(c.plan.Touches, Object{Kind: "table", Schema: n.Schema, Name: n.Name}) {
+			continue
+		}
+		// With its parent it is one of many, and the server finds those that there are.
+		if !slices.ContainsFunc(r.Parents, func(p ddl.Name) bool { return slices.Contains(tables, p) }) {
+			return n.String()
+		}
+	}
+	return ""
+}
+
+func unlessNone(parts []string) []string {
+	if slices.ContainsFunc(parts, func(p string) bool { return p != "" }) {
+		return parts
+	}
+	return nil
 }
 
 // finish orders, numbers and checks the steps.
@@ -359,15 +382,22 @@ type effects struct {
 }
 
 // add measures one statement on s and applies it there. A statement of ours that does not parse is a bug of
-// ours; it shows as an unknown effect in the plan, and the equivalence tests execute every one of them.
-func (e *effects) add(s *ddl.Schema, sql string) {
+// ours; it shows as an unknown effect in the plan, and the equivalence tests execute every one of them. It returns
+// the tables that the statement names or locks, itself or an index of theirs.
+func (e *effects) add(s *ddl.Schema, sql string) (tables []ddl.Name) {
 	f, err := ddl.Parse("", sql)
 	if err != nil {
-		return
+		return nil
 	}
 	for _, st := range f.Statements {
 		eff := ddl.Effects(s, st)
+		for _, op := range st.Ops {
+			if n, ok := tableOf(op); ok {
+				tables = append(tables, tableBehind(s, n))
+			}
+		}
 		for _, l := range eff.Locks {
+			tables = append(tables, tableBehind(s, l.Relation))
 			if e.mode == nil {
 				e.mode = map[ddl.Name]ddl.LockMode{}
 			}
@@ -386,6 +416,15 @@ func (e *effects) add(s *ddl.Schema, sql string) {
 		e.reindex = union(e.reindex, eff.Reindexes)
 		_ = s.Apply(st) // what Apply cannot follow, psql said no to already or the executor will
 	}
+	return tables
+}
+
+// tableBehind is the table of an index, or the relation itself.
+func tableBehind(s *ddl.Schema, n ddl.Name) ddl.Name {
+	if i := s.Indexes[n]; i != nil {
+		return i.Table
+	}
+	return n
 }
 
 func union(to, add []ddl.Name) []ddl.Name {

@@ -99,6 +99,11 @@ type Step struct {
 	Title string `json:"title"` // for people, e.g. "add column public.t.full_name"
 
 	SQL []string `json:"sql,omitempty"`
+	// Parts says of each statement of SQL which partition it is about; "" = none, nil = "" for all. A partition may be
+	// dropped or detached while the run lasts, and then there is nothing left to do for it. ReverseParts says the same
+	// of Reverse.
+	Parts        []string `json:"parts,omitempty"`
+	ReverseParts []string `json:"reverse_parts,omitempty"`
 	// Settings are in force for this step in addition to the plan's.
 	Settings []Setting `json:"settings,omitempty"`
 	// Locks are what the server will take, strongest per relation, computed from SQL. Those that stand on

@@ -52,18 +52,19 @@ func shorten(s string, n int) string {
 }
 
 // howToLock finds out how each relation is locked without anything else coming along. A missing one is left to
-// LOCK TABLE, which says so best.
+// LOCK TABLE, which says so best, or left out where it may be gone.
 //
 // Views come first, those made last before the others, because that is the order in which a reader locks: a view,
 // then what it reads. The other way round a busy view is never had: its readers stand in front of the table that
 // we hold, with the view in their hands. LOCK TABLE on a view would lock all tables below it; giving the view
 // to the owner it has locks the view alone and changes nothing.
 func (st *lockStep) howToLock(ctx context.Context) error {
-	rels, modes, only := make([]string, len(st.req.Locks)), make([]string, len(st.req.Locks)), make([]bool, len(st.req.Locks))
+	n := len(st.req.Locks)
+	rels, modes, only, ifExists := make([]string, n), make([]string, n), make([]bool, n), make([]bool, n)
 	for i, l := range st.req.Locks {
-		rels[i], modes[i], only[i] = l.Relation, string(l.Mode), l.Only
+		rels[i], modes[i], only[i], ifExists[i] = l.Relation, string(l.Mode), l.Only, l.IfExists
 	}
-	rows, err := st.s.Query(ctx, howToLockSQL, rels, modes, only)
+	rows, err := st.s.Query(ctx, howToLockSQL, rels, modes, only, ifExists)
 	if err == nil {
 		st.lockSQL, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}

@@ -58,6 +58,9 @@ type Lock struct {
 	Relation string // quoted and with its schema, as QName.String gives it
 	Mode     LockMode
 	Only     bool // not its partitions and inheritance children. Default: false.
+	// IfExists: the relation may be gone, a partition for instance that somebody has dropped since the lock was
+	// planned, and then there is nothing to lock. Default: false, an error.
+	IfExists bool
 }
 
 // LockRequest is what a lock step needs.
@@ -216,9 +219,6 @@ func (s *Session) UnderLocks(ctx context.Context, req LockRequest, fn func(pgx.T
 	if err := s.db.onWatch(ctx, func(Querier) error { return nil }); err != nil {
 		return err
 	}
-	if err := st.howToLock(ctx); err != nil {
-		return err
-	}
 	for {
 		clear, err := st.wayIsClear(ctx)
 		if err != nil {
@@ -229,6 +229,9 @@ func (s *Session) UnderLocks(ctx context.Context, req LockRequest, fn func(pgx.T
 				return err
 			}
 			continue
+		}
+		if err := st.howToLock(ctx); err != nil {
+			return err
 		}
 		err = st.try(ctx, fn)
 		again, err := st.judge(err)
@@ -389,12 +392,18 @@ func (st *lockStep) judge(err error) (again bool, _ error) {
 	case errors.Is(err, errQueueTooLong), LockNotAvailable(err), Deadlock(err), Serialization(err):
 	case Canceled(err) && errors.As(err, &lock):
 		// our guard, in the queue; a person who cancels us there gets the same answer: later
+	case UndefinedTable(err) && errors.As(err, &lock) && st.mayBeGone():
+		// dropped since howToLock looked: the next look leaves it out
 	default:
 		return false, err
 	}
 	st.lastErr = err
 	st.queue = min(2*st.queue, st.req.Budget)
 	return true, nil
+}
+
+func (st *lockStep) mayBeGone() bool {
+	return slices.ContainsFunc(st.req.Locks, func(l Lock) bool { return l.IfExists })
 }
 
 // pause waits between tries, when nobody waits behind us.

@@ -277,6 +277,10 @@ func TestErrorsOfTheWorkComeBackAtOnce(t *testing.T) {
 	if !pg.UndefinedTable(err) {
 		t.Errorf("a missing table: %v", err)
 	}
+	err = s.UnderLocks(t.Context(), pg.LockRequest{Locks: []pg.Lock{{Relation: "public.missing", Mode: pg.Share, IfExists: true}}}, none)
+	if err != nil {
+		t.Errorf("a table that may be missing: %v", err)
+	}
 	err = s.UnderLocks(t.Context(), pg.LockRequest{Locks: []pg.Lock{{Relation: "public.t", Mode: "STRONG"}}}, none)
 	if err == nil {
 		t.Error("an unknown mode was accepted")

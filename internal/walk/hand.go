@@ -82,6 +82,7 @@ func (h *hand) walk(ctx context.Context, s *queued) error {
 		}
 	}
 	skip, refused := false, 0
+	s.found = false
 	for !s.Done {
 		if err := h.pace.turn(ctx); err != nil {
 			return err
@@ -166,6 +167,8 @@ func (h *hand) walk(ctx context.Context, s *queued) error {
 					return err
 				}
 			}
+		case s.found:
+			s.found = false // whatever the error is: it may be that of a relation which has gone meanwhile
 		default:
 			return fmt.Errorf("visit %s: %w", r, err)
 		}
@@ -254,9 +257,18 @@ func (h *hand) commit(ctx context.Context, s *queued, st step) (r Range, err err
 				return err
 			}
 		}
+		at := s.Slice
 		var err error
+		if !s.found {
+			if at, err = h.find(ctx, tx, at); err != nil {
+				return err
+			}
+			if h.after = at; at.Done {
+				return h.save(ctx, tx, at)
+			}
+		}
 		cut := func(tx pgx.Tx) (err error) {
-			r, err = h.cut(ctx, tx, s.Slice, st.size)
+			r, err = h.cut(ctx, tx, at, st.size)
 			return err
 		}
 		if len(h.key) > 0 {
@@ -272,27 +284,27 @@ func (h *hand) commit(ctx context.Context, s *queued, st step) (r Range, err err
 			return err
 		}
 		visit = time.Since(visiting)
-		seen = s.tally.add(s.Slice, v)
-		if h.after, err = h.next(s.Slice, r, seen.pointless(s.Slice)); err != nil {
+		seen = s.tally.add(at, v)
+		if h.after, err = h.next(at, r, seen.pointless(at)); err != nil {
 			return err
 		}
 		if st.toLast {
-			h.after.Pos, h.after.Pass = s.Window, h.passes-1
+			h.after.Pos, h.after.Pass = at.Window, h.passes-1
 		}
 		h.after.Rows += v.Rows
 		if err := h.save(ctx, tx, h.after); err != nil {
 			return err
 		}
-		if !v.Left || !h.lastPass(s.Slice) { // the last pass comes back to what was skipped
+		if !v.Left || !h.lastPass(at) { // the last pass comes back to what was skipped
 			return nil
 		}
-		late = []Slice{{ID: h.queue.newID(), Part: r.Part, Only: r.Only, From: r.From, Pos: r.From, To: r.To, Late: true}}
+		late = []Slice{{ID: h.queue.newID(), Part: at.Part, OID: at.OID, Only: at.Only, From: r.From, Pos: r.From, To: r.To, Late: true}}
 		return h.save(ctx, tx, late[0])
 	})
 	if err != nil {
 		return r, err
 	}
-	s.Slice, s.tally = h.after, seen
+	s.Slice, s.tally, s.found = h.after, seen, true
 	h.queue.add(late)
 	h.learn(r.Size, visit, st)
 	h.progress.committed(s.Slice, v.Rows, late)

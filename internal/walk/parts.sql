@@ -2,9 +2,10 @@
 WITH RECURSIVE tree (oid) AS (
     SELECT $1::pg_catalog.regclass::oid
     UNION
-    SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree t ON t.oid = i.inhparent
+    SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree t ON t.oid = i.inhparent WHERE NOT i.inhdetachpending
 )
-SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+SELECT c.oid,
+       pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
        c.relkind::text,
        CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid, 'main') ELSE 0 END
          / pg_catalog.current_setting('block_size')::bigint,

@@ -9,6 +9,7 @@ import (
 // queued is a slice with what this process knows of it.
 type queued struct {
 	Slice
+	found     bool      // its relation was there when this worker last looked
 	refused   int       // times in a row that locks kept us out
 	notBefore time.Time // of a late slice: when to try again
 	tally     tally     // of the pass that its window is in

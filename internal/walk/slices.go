@@ -21,6 +21,9 @@ var keySQL string
 //go:embed parts.sql
 var partsSQL string
 
+//go:embed part.sql
+var partSQL string
+
 // slicesPerWalk is into how many slices a large table is cut: enough that workers which take the next one from the
 // queue end together.
 const slicesPerWalk = 128
@@ -29,6 +32,7 @@ const slicesPerWalk = 128
 type Slice struct {
 	ID       int
 	Part     string
+	OID      uint32 // of Part, which may be renamed, dropped or detached meanwhile; 0 = it is the table itself, by key
 	Only     bool
 	From     []string // where it began
 	Pos, To  []string // as in Range: what is left
@@ -102,6 +106,7 @@ func LookupKey(ctx context.Context, q pg.Querier, table string, columns []string
 }
 
 type part struct {
+	oid          uint32
 	name         string
 	kind         string
 	blocks       int64
@@ -114,7 +119,7 @@ func lookupParts(ctx context.Context, q pg.Querier, table string) ([]part, error
 		return nil, fmt.Errorf("look up the partitions of %s: %w", table, err)
 	}
 	parts, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p part, err error) {
-		err = row.Scan(&p.name, &p.kind, &p.blocks, &p.tuples, &p.page)
+		err = row.Scan(&p.oid, &p.name, &p.kind, &p.blocks, &p.tuples, &p.page)
 		return p, err
 	})
 	if err != nil {
@@ -153,7 +158,7 @@ func (w *walker) cutByTid(parts []part) ([]Slice, error) {
 		for from := int64(0); from < p.blocks; from += step {
 			to := min(from+step, p.blocks)
 			at := []string{fmt.Sprintf("(%d,0)", from)}
-			out = append(out, Slice{Part: p.name, Only: true, Expected: to - from,
+			out = append(out, Slice{Part: p.name, OID: p.oid, Only: true, Expected: to - from,
 				From: at, Pos: at, To: []string{fmt.Sprintf("(%d,0)", to)}})
 		}
 	}
@@ -226,6 +231,22 @@ func readKey(ctx context.Context, q pg.Querier, sql string, n int) ([]string, er
 	return vals, nil
 }
 
+// find gives a slice the name that its relation has now. What has been dropped or detached holds no rows of the table
+// any more: its slice is done.
+func (w *walker) find(ctx context.Context, q pg.Querier, s Slice) (Slice, error) {
+	if s.OID == 0 {
+		return s, nil
+	}
+	err := q.QueryRow(ctx, partSQL, s.OID, w.cfg.Table).Scan(&s.Part)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		s.Done, s.Visited = true, s.Expected
+	case err != nil:
+		return s, fmt.Errorf("look for %s: %w", s.Part, err)
+	}
+	return s, nil
+}
+
 // cut takes the next range of about size rows (or row positions) off a slice.
 func (w *walker) cut(ctx context.Context, q pg.Querier, s Slice, size int64) (Range, error) {
 	r := Range{Part: s.Part, Only: s.Only, From: s.Pos, To: s.To, key: w.key}
@@ -266,6 +287,7 @@ func (w *walker) cut(ctx context.Context, q pg.Querier, s Slice, size int64) (Ra
 type (
 	savedLo struct {
 		Part     string   `json:"part"`
+		OID      uint32   `json:"oid,omitempty"`
 		Only     bool     `json:"only,omitempty"`
 		From     []string `json:"from"`
 		Expected int64    `json:"expected"`
@@ -286,7 +308,7 @@ func (w *walker) save(ctx context.Context, tx pgx.Tx, s Slice) error {
 	if w.cfg.Lease == nil {
 		return nil
 	}
-	lo, err1 := json.Marshal(savedLo{Part: s.Part, Only: s.Only, From: s.From, Expected: s.Expected, Late: s.Late})
+	lo, err1 := json.Marshal(savedLo{Part: s.Part, OID: s.OID, Only: s.Only, From: s.From, Expected: s.Expected, Late: s.Late})
 	hi, err2 := json.Marshal(s.To)
 	at, err3 := json.Marshal(savedPosition{At: s.Pos, Visited: s.Visited, Window: s.Window, Pass: s.Pass, Of: s.Of})
 	if err := errors.Join(err1, err2, err3); err != nil {
@@ -321,7 +343,7 @@ func (w *walker) load(ctx context.Context) ([]Slice, error) {
 		if err != nil {
 			return nil, fmt.Errorf("decode range %d of run %d step %s: %w", r.Slice, r.Run, r.StepID, err)
 		}
-		out[i] = Slice{ID: r.Slice, Part: lo.Part, Only: lo.Only, From: lo.From, Pos: at.At, To: to, Late: lo.Late,
+		out[i] = Slice{ID: r.Slice, Part: lo.Part, OID: lo.OID, Only: lo.Only, From: lo.From, Pos: at.At, To: to, Late: lo.Late,
 			Done: r.State == "done", Rows: r.Rows, Visited: at.Visited, Expected: lo.Expected,
 			Window: at.Window, Pass: at.Pass, Of: at.Of}
 	}
