@@ -212,6 +212,8 @@ func open(ctx context.Context, cfg Config) (*fill, error) {
 	switch {
 	case spec.Kind != plan.Twin && len(spec.Key) == 0:
 		return nil, &SpecError{"only a twin fill may go by ctid: others would change rows twice or miss them"}
+	case spec.Undo && len(spec.Key) == 0:
+		return nil, &SpecError{"without a key nobody can tell whose values to give back"}
 	case spec.Kind == plan.Insert && spec.Undo && doesUpdate(spec.OnConflict):
 		return nil, &SpecError{"ON CONFLICT DO UPDATE leaves no trace of what was there before"}
 	case spec.Kind == plan.Insert && spec.Undo && len(spec.TargetKey) == 0:
@@ -246,7 +248,7 @@ func open(ctx context.Context, cfg Config) (*fill, error) {
 			return nil, fmt.Errorf("look for indexes on the columns to fill: %w", err)
 		}
 	}
-	if spec.Undo && spec.Kind != plan.Twin {
+	if spec.Undo {
 		if f.st.undo, err = openUndo(ctx, s, cfg, f.st); err != nil {
 			return nil, err
 		}
@@ -279,8 +281,9 @@ func (f *fill) tx() pg.TxOptions {
 	return opts
 }
 
-// canSkip: without a guard nothing would tell a skipped row from a changed one.
-func (f *fill) canSkip() bool { return f.provable() }
+// canSkip: without a guard nothing would tell a skipped row from a changed one, and the statement that skips keeps no
+// before-images.
+func (f *fill) canSkip() bool { return f.provable() && !f.cfg.Spec.Undo }
 
 func (f *fill) walk() walk.Config {
 	return walk.Config{

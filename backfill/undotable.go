@@ -32,6 +32,9 @@ func undoName(run int64, seq int) string { return fmt.Sprintf("replank.undo_%d_%
 // describeUndo says what the undo table of a fill holds.
 func describeUndo(ctx context.Context, s *pg.Session, cfg Config, st *statement) (*undoTable, error) {
 	u := &undoTable{kind: cfg.Spec.Kind, name: undoName(cfg.Run, cfg.Seq), table: cfg.Spec.Table, key: st.key}
+	if u.kind == plan.Twin {
+		u.kind = plan.Update // so it is for the rows
+	}
 	if u.kind == plan.Update {
 		u.columns = st.columns()
 		return u, nil

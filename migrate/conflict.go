@@ -80,5 +80,5 @@ func holds(p *plan.Plan) bool {
 
 // keepsImages reports whether a step keeps before-images of the user's rows until complete.
 func keepsImages(s plan.Step) bool {
-	return s.Fill != nil && s.Fill.Undo && s.Fill.Kind != plan.Twin
+	return s.Fill != nil && s.Fill.Undo
 }

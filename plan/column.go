@@ -196,13 +196,31 @@ func (c *compiler) fill(r *ddl.Relation, spec FillSpec) {
 	rows, bytes := c.size(r)
 	if triggers := c.updateTriggers(r); len(triggers) > 0 {
 		// ALTER TYPE and ADD COLUMN fire none, so the fill must not either (RULES 4).
-		spec.Quiet = !c.opt.FireTriggers
-		if c.opt.FireTriggers {
+		checked := c.checkedByTriggers(r, spec.Set)
+		spec.Quiet = !c.opt.FireTriggers && checked == ""
+		switch {
+		case checked != "":
+			c.notice("triggers", "the fill of %s fires %s for each row: without triggers nothing would check %s", r.Name, strings.Join(triggers, ", "), checked)
+		case c.opt.FireTriggers:
 			c.notice("triggers", "the fill of %s fires %s for each row", r.Name, strings.Join(triggers, ", "))
 		}
 	}
 	c.step(Step{Phase: Fill, Kind: Quiesce, Title: "wait for transactions older than the trigger on " + r.Name.String()})
 	c.step(Step{Phase: Fill, Kind: Rows, Title: "fill " + r.Name.String(), Fill: &spec, Rows: rows, Bytes: bytes})
+}
+
+// checkedByTriggers names a constraint on the columns of a fill that PostgreSQL checks with triggers of its own, which
+// session_replication_role = replica silences like all others.
+func (c *compiler) checkedByTriggers(r *ddl.Relation, set []ddl.Assignment) string {
+	for _, m := range c.family(r) {
+		for _, k := range m.Constraints {
+			if (k.Kind == ddl.ForeignKey || k.Deferrable) &&
+				slices.ContainsFunc(set, func(a ddl.Assignment) bool { return slices.Contains(k.Columns, a.Column) }) {
+				return "constraint " + qi(k.Name) + " of " + m.Name.String()
+			}
+		}
+	}
+	return ""
 }
 
 // updateTriggers are the user's triggers that an UPDATE of any row of the table fires.
@@ -218,9 +236,23 @@ func (c *compiler) updateTriggers(r *ddl.Relation) []string {
 	return out
 }
 
-func (c *compiler) fillNulls(r *ddl.Relation, col, expr string) {
-	c.fill(r, FillSpec{Kind: Twin, Table: r.Name.String(), Set: []ddl.Assignment{{Column: col, Expr: expr}},
-		Guard: qi(col) + " IS NULL", Flag: FillFlag})
+func (c *compiler) fillNulls(r *ddl.Relation, col, expr string) { c.fill(r, nullsSpec(r, col, expr)) }
+
+func nullsSpec(r *ddl.Relation, col, expr string) FillSpec {
+	return FillSpec{Kind: Twin, Table: r.Name.String(), Set: []ddl.Assignment{{Column: col, Expr: expr}},
+		Guard: qi(col) + " IS NULL", Flag: FillFlag}
+}
+
+// fillOwn fills the NULLs of a column that the application has, and keeps in mind which rows had them.
+func (c *compiler) fillOwn(op ddl.SetNotNull, r *ddl.Relation, expr string) {
+	spec := nullsSpec(r, op.Column, expr)
+	if c.beyondImages(op, r) == "" {
+		spec.Key = c.walkKey(r, []string{op.Column})
+	}
+	if spec.Undo = spec.Key != nil; !spec.Undo {
+		c.notice("revert-fill", "revert leaves in %s of %s what the fill writes: without a key nobody can tell which rows had a NULL", qi(op.Column), r.Name)
+	}
+	c.fill(r, spec)
 }
 
 // proveNotNull makes a column NOT NULL without a scan under a strong lock: a CHECK that is validated beside
@@ -279,7 +311,7 @@ func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
 		g := c.guardNulls(r, op.Column, fill, true)
 		c.step(Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("fill NULLs of old writers in %s of %s", qi(op.Column), r.Name),
 			SQL: g.create, Reverse: g.drop, Temporary: true})
-		c.fillNulls(r, op.Column, fill)
+		c.fillOwn(op, r, fill)
 		c.proveNotNull(r, op.Column, "", nil)
 		// Old code may go on writing NULL: a BEFORE trigger runs before NOT NULL is checked.
 		c.later(Step{Kind: Transaction, Title: "stop filling " + qi(op.Column), SQL: g.drop})

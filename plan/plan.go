@@ -178,7 +178,7 @@ type FillSpec struct {
 	// Target is, for Insert, the table that receives the rows, TargetKey its primary key (for the way back).
 	Target    string   `json:"target,omitempty"`
 	TargetKey []string `json:"target_key,omitempty"`
-	// Undo keeps before-images so that revert can restore them.
+	// Undo keeps before-images so that revert can restore them. Needs Key.
 	Undo bool `json:"undo,omitempty"`
 	// Quiet runs the statements with session_replication_role = replica: no user trigger fires (RULES 4).
 	Quiet bool `json:"quiet,omitempty"`

@@ -385,6 +385,9 @@ func (c *compiler) guardNulls(r *ddl.Relation, col, expr string, inserts bool) t
 	fn := "replank.fill_" + id
 	trg := qi("~replank_" + id + "_fill")
 	when := fmt.Sprintf("NEW.%s IS NULL", qi(col))
+	if inserts { // the way back of the fill writes NULL
+		when += " AND pg_catalog.current_setting('" + FillFlag + "', true) IS DISTINCT FROM 'on'"
+	}
 	event := "INSERT OR UPDATE"
 	if !inserts {
 		event = "UPDATE"

@@ -365,7 +365,7 @@ func revertible(p *plan.Plan) string {
 	after, held := true, false
 	for _, s := range p.Steps {
 		held = held || s.Phase == plan.Contract
-		if s.Fill != nil && s.Fill.Undo && s.Fill.Kind != plan.Twin {
+		if s.Fill != nil && s.Fill.Undo {
 			after = false // the values of before go at complete
 		}
 		if s.Irreversible == "" {
