@@ -8,6 +8,7 @@ import (
 
 	"github.com/replank/replank/backfill"
 	"github.com/replank/replank/ddl"
+	"github.com/replank/replank/internal/pgtest"
 	"github.com/replank/replank/internal/walk"
 	"github.com/replank/replank/plan"
 )
@@ -193,6 +194,86 @@ func TestInsert(t *testing.T) {
 	if _, err := backfill.Run(t.Context(), c); !errors.As(err, &refused) {
 		t.Errorf("ON CONFLICT DO UPDATE with a way back: %v", err)
 	}
+}
+
+// TestUndoInsertReferred: the way back deletes no row that the application has referred to since, and changes none of
+// those that refer, whatever the foreign key would do on delete.
+func TestUndoInsertReferred(t *testing.T) {
+	const source = `CREATE TABLE src (id int PRIMARY KEY, up int); INSERT INTO src SELECT g, nullif(g / 2, 0) FROM generate_series(1, 2000) g;`
+	for name, child := range map[string]string{
+		"cascade":     "CREATE TABLE ch (id int PRIMARY KEY, d int REFERENCES dst ON DELETE CASCADE)",
+		"set null":    "CREATE TABLE ch (id int PRIMARY KEY, d int REFERENCES dst ON DELETE SET NULL)",
+		"set default": "CREATE TABLE ch (id int PRIMARY KEY, d int DEFAULT NULL REFERENCES dst ON DELETE SET DEFAULT)",
+		"no action":   "CREATE TABLE ch (id int PRIMARY KEY, d int REFERENCES dst DEFERRABLE INITIALLY DEFERRED)",
+		"restrict":    "CREATE TABLE ch (id int PRIMARY KEY, d int REFERENCES dst ON DELETE RESTRICT)",
+		"partitioned": "CREATE TABLE ch (id int PRIMARY KEY, d bigint REFERENCES dst ON DELETE CASCADE) PARTITION BY RANGE (id); CREATE TABLE ch1 PARTITION OF ch DEFAULT",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, source+"CREATE TABLE dst (id int PRIMARY KEY); "+child)
+			c := s.config(plan.FillSpec{Kind: plan.Insert, Table: "public.src", Key: []string{"id"}, Into: "INSERT INTO public.dst SELECT id",
+				Target: "public.dst", TargetKey: []string{"id"}, Undo: true})
+			s.must(second(backfill.Run(t.Context(), c)))
+			s.exec("INSERT INTO ch VALUES (1, 7), (2, 1999), (3, 7), (4, NULL)")
+			u, err := backfill.Undo(t.Context(), c)
+			s.must(err)
+			if u.Restored != 1998 || u.NotRestored != 2 || len(u.Rows) != 2 || u.Rows[0].Reason != "rows refer to it" {
+				t.Errorf("undo %+v", u)
+			}
+			s.want("SELECT string_agg(id::text, ',' ORDER BY id) FROM dst", "7,1999")
+			s.want("SELECT string_agg(id || '/' || coalesce(d::text, '-'), ',' ORDER BY id) FROM ch", "1/7,2/1999,3/7,4/-")
+		})
+	}
+	// Rows that only refer to one another are all taken back; below what the application keeps, nothing is.
+	for name, action := range map[string]string{"itself": "", "itself, cascade": "ON DELETE CASCADE"} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, source+"CREATE TABLE dst (id int PRIMARY KEY, up int REFERENCES dst "+action+")")
+			c := s.config(plan.FillSpec{Kind: plan.Insert, Table: "public.src", Key: []string{"id"}, Into: "INSERT INTO public.dst SELECT id, up",
+				Target: "public.dst", TargetKey: []string{"id"}, Undo: true})
+			s.must(second(backfill.Run(t.Context(), c)))
+			s.exec("INSERT INTO dst VALUES (5000, 1500)")
+			u, err := backfill.Undo(t.Context(), c)
+			s.must(err)
+			if u.Restored+u.NotRestored != 2000 || u.NotRestored < 11 {
+				t.Errorf("undo %+v", u)
+			}
+			s.want("SELECT count(*) FROM dst WHERE id IN (5000, 1500, 750, 375, 187, 93, 46, 23, 11, 5, 2, 1)", "12")
+			if action != "" {
+				s.want("SELECT count(*) FROM dst", "12")
+			}
+		})
+	}
+}
+
+// TestUndoInsertBesideReferences: a reference that comes at the same moment is seen, or waits and then fails.
+func TestUndoInsertBesideReferences(t *testing.T) {
+	s := newSite(t, `CREATE TABLE src (id int PRIMARY KEY); INSERT INTO src SELECT generate_series(1, 1000);
+		CREATE TABLE dst (id int PRIMARY KEY); CREATE TABLE ch (d int REFERENCES dst ON DELETE CASCADE)`)
+	c := s.config(plan.FillSpec{Kind: plan.Insert, Table: "public.src", Key: []string{"id"}, Into: "INSERT INTO public.dst SELECT id",
+		Target: "public.dst", TargetKey: []string{"id"}, Undo: true})
+	s.must(second(backfill.Run(t.Context(), c)))
+	app := pgtest.Connect(t, s.dsn)
+	if _, err := app.Exec(t.Context(), "BEGIN; INSERT INTO ch VALUES (500)"); err != nil {
+		t.Fatal(err)
+	}
+	var u backfill.UndoReceipt
+	ended := make(chan error, 1)
+	go func() { var err error; u, err = backfill.Undo(t.Context(), c); ended <- err }()
+	waits := "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')"
+	for !pgtest.Value[bool](t, s.dsn, waits) {
+		select {
+		case err := <-ended:
+			t.Fatalf("undo waited for nobody: %v", err)
+		default:
+		}
+	}
+	if _, err := app.Exec(t.Context(), "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	s.must(<-ended)
+	if u.Restored != 999 || u.NotRestored != 1 {
+		t.Errorf("undo %+v", u)
+	}
+	s.want("SELECT count(*) FROM ch JOIN dst ON dst.id = ch.d", "1")
 }
 
 // TestKeyRefused: what is not immutable, unique, NOT NULL and ordered as its column cannot carry a walk.

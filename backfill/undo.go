@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -56,6 +57,7 @@ func Undo(ctx context.Context, cfg Config) (UndoReceipt, error) {
 		return rc, err
 	}
 	limit, lock := 500, 50*time.Millisecond
+	gained := true // since the rows were last tried that others refer to
 	for wait := 50 * time.Millisecond; ; {
 		began := time.Now()
 		opts := f.tx()
@@ -65,14 +67,27 @@ func Undo(ctx context.Context, cfg Config) (UndoReceipt, error) {
 			if err := cfg.Lease.Guard(ctx, tx); err != nil {
 				return err
 			}
+			if err := u.lock(ctx, tx, limit); err != nil {
+				return err
+			}
 			return tx.QueryRow(ctx, u.restore(limit)).Scan(&restored, &skipped)
 		})
 		switch {
 		case err == nil && restored+skipped == 0:
-			return rc, u.list1000(ctx, s, &rc)
+			some := false
+			if gained {
+				if some, err = u.again(ctx, s, cfg.Lease); err != nil {
+					return rc, err
+				}
+			}
+			if !some {
+				return rc, u.list1000(ctx, s, &rc)
+			}
+			gained = false
 		case err == nil:
 			rc.Restored += restored
 			progress(restored+skipped, "")
+			gained = gained || restored > 0
 			took := time.Since(began)
 			limit = min(max(int(float64(limit)*cfg.Target.Seconds()/took.Seconds()), 100), 2*limit, 50_000)
 			wait, lock = 50*time.Millisecond, 50*time.Millisecond
@@ -145,8 +160,74 @@ func findUndo(ctx context.Context, s *pg.Session, cfg Config) (u *undoTable, the
 	if st.key, err = lookupKey(ctx, s, cfg.Spec.Table, cfg.Spec.Key); err != nil {
 		return nil, there, err
 	}
-	u, err = describeUndo(ctx, s, cfg, st)
+	if u, err = describeUndo(ctx, s, cfg, st); err == nil && u.kind == plan.Insert {
+		err = u.lookupReferences(ctx, s)
+	}
 	return u, there, err
+}
+
+//go:embed references.sql
+var referencesSQL string
+
+// lookupReferences finds the foreign keys to the table.
+func (u *undoTable) lookupReferences(ctx context.Context, s *pg.Session) error {
+	rows, err := s.Query(ctx, referencesSQL, u.table)
+	if err != nil {
+		return fmt.Errorf("look up the foreign keys to %s: %w", u.table, err)
+	}
+	var from, match string
+	_, err = pgx.ForEachRow(rows, []any{&from, &match}, func() error {
+		u.refers = append(u.refers, fmt.Sprintf("EXISTS (SELECT FROM %s r WHERE %s)", from, match))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look up the foreign keys to %s: %w", u.table, err)
+	}
+	return nil
+}
+
+// referred is the condition for rows t that other rows refer to. Deleting them would delete those too, or take their
+// reference from them (ON DELETE CASCADE, SET NULL, SET DEFAULT), and what an application made is not ours to destroy.
+func (u *undoTable) referred() string {
+	if len(u.refers) == 0 {
+		return "false"
+	}
+	return "(" + strings.Join(u.refers, " OR ") + ")"
+}
+
+// lock takes the rows that restore is about to delete. A new reference to a row needs a lock on it that ours keeps
+// out, so the statement behind this one sees every reference that there will be when it deletes.
+func (u *undoTable) lock(ctx context.Context, tx pgx.Tx, limit int) error {
+	if len(u.refers) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, fmt.Sprintf(`WITH todo AS MATERIALIZED (
+	SELECT * FROM %s WHERE replank_skipped IS NULL ORDER BY replank_id DESC LIMIT %d)
+SELECT FROM %s t JOIN todo ON %s FOR UPDATE OF t`, u.name, limit, u.table, u.key.Match("t", "todo", u.keyNames())),
+		pgx.QueryExecModeSimpleProtocol)
+	return err
+}
+
+const stillReferred = "rows refer to it"
+
+// again lets the rows be tried once more that were left because others refer to them, which may have been ours and
+// have gone since. It says whether there are any.
+func (u *undoTable) again(ctx context.Context, s *pg.Session, lease *journal.Lease) (some bool, err error) {
+	if len(u.refers) == 0 {
+		return false, nil
+	}
+	err = s.Tx(ctx, pg.TxOptions{}, func(tx pgx.Tx) error {
+		if err := lease.Guard(ctx, tx); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, "UPDATE "+u.name+" SET replank_skipped = NULL WHERE replank_skipped = $1", stillReferred)
+		some = tag.RowsAffected() > 0
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("go back to the rows that others referred to: %w", err)
+	}
+	return some, nil
 }
 
 // DropUndo forgets the before-images: there is no way back any more.
@@ -186,8 +267,8 @@ func (u *undoTable) restore(limit int) string {
 			"todo."+strings.Join(numbered("replank_a", len(u.columns)), ", todo."))
 		found = "changed since"
 	case plan.Insert:
-		change = fmt.Sprintf("DELETE FROM %s AS t USING todo WHERE %s AND %s = todo.replank_h RETURNING todo.replank_id",
-			u.table, match, u.digest("t"))
+		change = fmt.Sprintf("DELETE FROM %s AS t USING todo WHERE %s AND %s = todo.replank_h AND NOT %s RETURNING todo.replank_id",
+			u.table, match, u.digest("t"), u.referred())
 		found = "changed since"
 	case plan.Delete:
 		cols := strings.Join(u.list("", "", false), ", ")
@@ -207,11 +288,12 @@ changed AS (%[3]s),
 done AS (%[4]s),
 forgotten AS (DELETE FROM %[1]s u USING done WHERE u.replank_id = done.replank_id),
 skipped AS (
-	UPDATE %[1]s u SET replank_skipped = CASE WHEN EXISTS (SELECT FROM %[5]s t WHERE %[6]s) THEN %[7]s ELSE %[8]s END
+	UPDATE %[1]s u SET replank_skipped = CASE WHEN EXISTS (SELECT FROM %[5]s t WHERE %[6]s AND %[9]s) THEN %[10]s
+		WHEN EXISTS (SELECT FROM %[5]s t WHERE %[6]s) THEN %[7]s ELSE %[8]s END
 	  FROM todo WHERE u.replank_id = todo.replank_id AND todo.replank_id NOT IN (SELECT replank_id FROM done)
 	RETURNING 1)
 SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM skipped)`,
-		u.name, limit, change, done, u.table, match, pg.Literal(found), pg.Literal(gone))
+		u.name, limit, change, done, u.table, match, pg.Literal(found), pg.Literal(gone), u.referred(), pg.Literal(stillReferred))
 }
 
 // skip marks the one row that cannot come back because the table would not have it.

@@ -25,6 +25,7 @@ type undoTable struct {
 	table   string   // that is restored, qualified and quoted
 	key     walk.Key // of table
 	columns []string // UPDATE: changed; DELETE and INSERT: all that are not generated
+	refers  []string // INSERT, on the way back: conditions for rows t that other rows refer to
 }
 
 func undoName(run int64, seq int) string { return fmt.Sprintf("replank.undo_%d_%d", run, seq) }
