@@ -104,7 +104,7 @@ type TooManyRejectedError struct {
 }
 
 func (e *TooManyRejectedError) Error() string {
-	return fmt.Sprintf("more than %d rows were rejected, the last one with: %v", e.Limit, e.Last)
+	return fmt.Sprintf("more than %d rows were rejected, the last one with %s", e.Limit, pg.Condition(e.Last))
 }
 func (e *TooManyRejectedError) Unwrap() error { return e.Last }
 

@@ -100,11 +100,11 @@ func (r *rejects) record(ctx context.Context, tx pgx.Tx, at walk.Range, cause er
 	return nil
 }
 
-// reject writes what the server said, without the values that its DETAIL would show.
+// reject writes what the server said, without any value of the row.
 func (f *fill) reject(ctx context.Context, tx pgx.Tx, key json.RawMessage, cause error) error {
 	f.cfg.Logger.Warn("row rejected", "table", f.cfg.Spec.Table, "sqlstate", pg.SQLState(cause))
 	return f.cfg.Lease.Reject(ctx, tx, journal.Rejected{Run: f.cfg.Run, StepID: f.cfg.Step, Key: key,
-		Error: journal.Redact(cause.Error()), SQLState: pg.SQLState(cause)})
+		Error: pg.Condition(cause), SQLState: pg.SQLState(cause)})
 }
 
 // row is one row by its key, for the statements that otherwise take a range.

@@ -303,7 +303,7 @@ func (u *undoTable) skip(ctx context.Context, s *pg.Session, lease *journal.Leas
 			return err
 		}
 		_, err := tx.Exec(ctx, `UPDATE `+u.name+` SET replank_skipped = $1 WHERE replank_id =
-			(SELECT max(replank_id) FROM `+u.name+` WHERE replank_skipped IS NULL)`, journal.Redact(cause.Error()))
+			(SELECT max(replank_id) FROM `+u.name+` WHERE replank_skipped IS NULL)`, pg.Condition(cause))
 		return err
 	})
 	if err != nil {

@@ -327,15 +327,13 @@ func (x *executor) fail(ctx context.Context, s plan.Step, cause error) error {
 	return err
 }
 
-// errorText is an error as the journal may show it to everybody: what the server says about values of rows
-// (class 22 quotes them behind a colon) is cut off.
+// errorText is an error as the journal may show it to everybody: without what the server says about values of rows,
+// which are quoted in messages of class 22.
 func errorText(err error) string {
 	s := err.Error()
 	var p *pgconn.PgError
 	if errors.As(err, &p) && strings.HasPrefix(p.Code, "22") {
-		if head, _, quotes := strings.Cut(p.Message, ": "); quotes {
-			s = strings.ReplaceAll(s, p.Message, head)
-		}
+		s = strings.ReplaceAll(s, p.Error(), pg.Condition(p))
 	}
 	return s
 }

@@ -118,8 +118,8 @@ func TestFailingStepTakesTheFileBack(t *testing.T) {
 		step plan.Step
 		want string
 	}{
-		{"transaction", plan.Step{Phase: plan.Verify, Kind: plan.Transaction, SQL: []string{"SELECT 1/0"}}, "division by zero"},
-		{"long", plan.Step{Phase: plan.Verify, Kind: plan.Long, SQL: []string{"SELECT 1/0"}}, "division by zero"},
+		{"transaction", plan.Step{Phase: plan.Verify, Kind: plan.Transaction, SQL: []string{"SELECT 1/0"}}, "22012"},
+		{"long", plan.Step{Phase: plan.Verify, Kind: plan.Long, SQL: []string{"SELECT 1/0"}}, "22012"},
 		{"proof", plan.Step{Phase: plan.Verify, Kind: plan.Proof, Title: "all is well", SQL: []string{"SELECT 7::bigint"}}, "7 rows are not"},
 		{"unique index", func() plan.Step {
 			s := index(plan.Verify, "t_unique")

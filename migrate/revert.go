@@ -326,8 +326,8 @@ func (x *executor) resumeFailed(ctx context.Context) error {
 	return x.carryOn(ctx)
 }
 
-// forgetSecrets takes the literals out of the statements that will not be run again; passwords and values of
-// rows have no business in a journal of years. What the way back needs is kept.
+// forgetSecrets takes the literals out of the statements that will not be run again, and out of the titles, which show
+// their beginning; passwords and values of rows have no business in a journal of years. What the way back needs is kept.
 func (x *executor) forgetSecrets(ctx context.Context, tx pgx.Tx) error {
 	raw, err := x.j.Plan(ctx, x.run.ID)
 	if err != nil {
@@ -339,6 +339,7 @@ func (x *executor) forgetSecrets(ctx context.Context, tx pgx.Tx) error {
 	}
 	for i := range p.Steps {
 		s := &p.Steps[i]
+		s.Title = pg.Redact(s.Title)
 		if s.Kind == plan.Concurrently || s.Kind == plan.Rows {
 			continue // cleaning up and undoing need them
 		}

@@ -32,5 +32,5 @@
 //
 // replank.plan holds real SQL with its literals, because it is needed to go
 // on, and is readable by its owner only. Everything else (events, errors,
-// rejected rows' messages) is written redacted; see [Redact].
+// rejected rows' messages) is written redacted; see [Redact] and [pg.Condition].
 package journal

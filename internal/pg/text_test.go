@@ -71,3 +71,28 @@ func TestQuotingRoundTrips(t *testing.T) {
 		}
 	}
 }
+
+// TestCondition: what is said of a failing row tells where to look, and shows no value of it.
+func TestCondition(t *testing.T) {
+	dsn := pgtest.DB(t)
+	pgtest.Exec(t, dsn, `CREATE TYPE mood AS ENUM ('ok'); CREATE DOMAIN "Pos" AS int CHECK (value > 0);
+		CREATE TABLE "T t" (id int PRIMARY KEY, n int NOT NULL, m mood, v varchar(3), p "Pos");
+		CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'secret of %', NEW.v; END $$;
+		INSERT INTO "T t" VALUES (4242, 1); CREATE TABLE s (v text); CREATE TRIGGER tr BEFORE INSERT ON s FOR EACH ROW EXECUTE FUNCTION f()`)
+	for sql, want := range map[string]string{
+		`SELECT 'secret'::int`:                          "invalid_text_representation (22P02)",
+		`SELECT '4242424242424242'::int`:                "numeric_value_out_of_range (22003)",
+		`SELECT 'secret'::mood`:                         "invalid_text_representation (22P02)",
+		`SELECT '{secret'::json`:                        "invalid_text_representation (22P02)",
+		`SELECT 'secret'::date`:                         "invalid_datetime_format (22007)",
+		`INSERT INTO "T t" (id, n) VALUES (4242, 1)`:    `unique_violation (23505): constraint "T t_pkey", table "public"."T t"`,
+		`INSERT INTO "T t" (id) VALUES (4243)`:          `not_null_violation (23502): column "n", table "public"."T t"`,
+		`INSERT INTO "T t" (id, n, p) VALUES (1, 1, 0)`: `check_violation (23514): constraint "Pos_check", type "Pos"`,
+		`INSERT INTO s VALUES ('secret')`:               "raise_exception (P0001)",
+		`SELECT 1 / 0`:                                  "division_by_zero (22012)",
+	} {
+		if got := pg.Condition(pgtest.TryExec(dsn, sql)); got != want {
+			t.Errorf("%s: %s, want %s", sql, got, want)
+		}
+	}
+}
