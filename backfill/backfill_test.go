@@ -276,6 +276,19 @@ func TestUndoInsertBesideReferences(t *testing.T) {
 	s.want("SELECT count(*) FROM ch JOIN dst ON dst.id = ch.d", "1")
 }
 
+// TestVolatileWhere: a WHERE that decides anew each time it is asked is asked once, before-images or not.
+func TestVolatileWhere(t *testing.T) {
+	for _, undo := range []bool{false, true} {
+		s := newSite(t, "CREATE SEQUENCE asked; CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0); INSERT INTO t SELECT generate_series(1, 3000)")
+		rc := s.fill(plan.FillSpec{Kind: plan.Update, Table: "public.t", Key: []string{"id"}, Undo: undo,
+			Set: []ddl.Assignment{{Column: "n", Expr: "n + 1"}}, Where: "nextval('asked') % 3 = 0"})
+		if rc.Rows != 1000 {
+			t.Errorf("undo %v: %d rows, want 1000", undo, rc.Rows)
+		}
+		s.want("SELECT last_value FROM asked", "3000")
+	}
+}
+
 // TestKeyRefused: what is not immutable, unique, NOT NULL and ordered as its column cannot carry a walk.
 func TestKeyRefused(t *testing.T) {
 	s := newSite(t, `CREATE TABLE t (a int NOT NULL, b int UNIQUE, c int NOT NULL, d text NOT NULL, e int NOT NULL, f int NOT NULL UNIQUE DEFERRABLE);

@@ -148,10 +148,16 @@ func (s *statement) changeKeeping(r target) string {
 		return s.undo.keep(fmt.Sprintf("UPDATE %s\n   SET %s%s\n WHERE %s\nRETURNING WITH (OLD AS replank_old, NEW AS replank_new) %s",
 			s.relation(r), s.set(), from, s.rows(r), s.undo.returningPair("replank_old", "replank_new")))
 	}
+	// The rows are chosen once, by the subquery: a volatile WHERE would choose among the chosen. Only what joins
+	// FROM has to be said again.
+	again := r.Where(s.alias)
+	if s.spec.From != "" {
+		again = s.rows(r)
+	}
 	old := fmt.Sprintf("SELECT %s\n    FROM %s%s\n   WHERE %s\n     FOR NO KEY UPDATE OF %s",
 		s.undo.before(s.alias), s.relation(r), s.from(), s.rows(r), s.alias)
 	return s.undo.keep(fmt.Sprintf("UPDATE %s\n   SET %s\n  FROM (%s) replank_old%s\n WHERE %s\n   AND %s\nRETURNING %s",
-		s.relation(r), s.set(), old, s.from(), s.key.Match(s.alias, "replank_old", s.undo.keyNames()), s.rows(r),
+		s.relation(r), s.set(), old, s.from(), s.key.Match(s.alias, "replank_old", s.undo.keyNames()), again,
 		s.undo.returningOld("replank_old", s.alias)))
 }
 

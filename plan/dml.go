@@ -22,7 +22,7 @@ func (c *compiler) dml(op ddl.Op, sql string) error {
 	}
 	if spec == nil || c.fresh[r.Name] {
 		if !c.fresh[r.Name] && c.big(r) && !isValues(op) && !c.plain() {
-			return c.refuse("whole-statement", "give the table a primary key, or set `-- replank: plain` to run the statement as one",
+			return c.refuse("whole-statement", "give the table a primary key where it has none, write the statement so that no row depends on another, or set `-- replank: plain` to run it as one",
 				"it cannot be split into ranges (%s), and as one statement it would lock rows of %s for as long as it takes", c.whyWhole(op, r), r.Name)
 		}
 		st := Step{Phase: Fill, Kind: Long, Title: title(sql), SQL: []string{sql}}
@@ -47,6 +47,12 @@ func (c *compiler) dml(op ddl.Op, sql string) error {
 
 // beyondImages says why before-images of a table's rows would not give back what a statement does; "" where they do.
 func (c *compiler) beyondImages(op ddl.Op, r *ddl.Relation) string {
+	if u, updates := op.(ddl.Update); updates && u.From != "" && u.Where != "" && c.now.Version < 180000 {
+		// A sub-select is taken to be as stable as its tables.
+		if tables, err := ddl.Tables(u.Where); err == nil && len(tables) == 0 && c.now.Volatile(u.Where) {
+			return "before PostgreSQL 18 a statement with FROM that keeps before-images evaluates its WHERE twice, and this one is volatile"
+		}
+	}
 	_, deletes := op.(ddl.Delete)
 	if _, inserts := op.(ddl.Insert); inserts {
 		return ""
@@ -145,7 +151,7 @@ func (c *compiler) fillSpec(op ddl.Op) (*FillSpec, *ddl.Relation, error) {
 			exprs = append(exprs, a.Expr)
 		}
 		key := c.walkKey(r, assigned)
-		if key == nil || op.With || op.Returning || c.readsTable(r, append(exprs, op.Where, op.From)...) {
+		if key == nil || op.With || op.Returning || c.readsTable(r, append(exprs, op.Where, op.From)...) || c.refersToItself(r, assigned) {
 			return nil, r, nil
 		}
 		return &FillSpec{Kind: Update, Table: r.Name.String(), Alias: op.Alias, Set: op.Set, From: op.From, Where: op.Where, Key: key}, r, nil
@@ -155,7 +161,7 @@ func (c *compiler) fillSpec(op ddl.Op) (*FillSpec, *ddl.Relation, error) {
 			return nil, nil, err
 		}
 		key := c.walkKey(r, nil)
-		if key == nil || op.With || op.Returning || c.readsTable(r, op.Where, op.Using) {
+		if key == nil || op.With || op.Returning || c.readsTable(r, op.Where, op.Using) || c.refersToItself(r, nil) {
 			return nil, r, nil
 		}
 		return &FillSpec{Kind: Delete, Table: r.Name.String(), Alias: op.Alias, From: op.Using, Where: op.Where, Key: key}, r, nil
@@ -238,6 +244,26 @@ func (c *compiler) readsTable(r *ddl.Relation, exprs ...string) bool {
 	return false
 }
 
+// refersToItself reports whether rows of the table refer to others that the statement deletes, or changes in one of the
+// assigned columns. What a foreign key then makes of it depends on the rows that go together: NO ACTION looks when the
+// statement has ended, and SET NULL changes rows before their own range has come. Only CASCADE ends the same way in any
+// order.
+func (c *compiler) refersToItself(r *ddl.Relation, assigned []string) bool {
+	family := c.familyNames(r)
+	for _, m := range c.family(r) {
+		for _, k := range m.Constraints {
+			if k.Kind != ddl.ForeignKey || !slices.Contains(family, k.RefTable) {
+				continue
+			}
+			if assigned == nil && !strings.Contains(k.Definition, "ON DELETE CASCADE") ||
+				slices.ContainsFunc(assigned, func(col string) bool { return slices.Contains(k.RefColumns, col) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (c *compiler) whyWhole(op ddl.Op, r *ddl.Relation) string {
 	switch op := op.(type) {
 	case ddl.Update:
@@ -247,6 +273,9 @@ func (c *compiler) whyWhole(op ddl.Op, r *ddl.Relation) string {
 	case ddl.Delete:
 		if op.With || op.Returning {
 			return "it has a WITH or RETURNING clause"
+		}
+		if c.walkKey(r, nil) != nil && c.refersToItself(r, nil) {
+			return "a foreign key of " + r.Name.String() + " to itself is checked when all the rows have gone"
 		}
 	case ddl.Insert:
 		if op.Source.IsZero() {

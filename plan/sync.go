@@ -217,8 +217,13 @@ func (s sync) writable() bool {
 	return !slices.ContainsFunc(s.old, func(c syncColumn) bool { return c.from == "" })
 }
 
-func (s sync) forward() string  { return assign(s.new) }
-func (s sync) backward() string { return assign(s.old) }
+func (s sync) forward() string { return assign(s.new) }
+
+// backward computes the old columns. A row whose new ones are all NULL looks like one that waits for its fill, and no
+// proof could tell it from that: where the old shape says something else than NULL of such a row, the new one gets it.
+func (s sync) backward() string {
+	return assign(s.old) + fmt.Sprintf("    IF %s THEN\n%s    END IF;\n", empty(s.new), s.forward())
+}
 
 func assign(cols []syncColumn) string {
 	var b strings.Builder

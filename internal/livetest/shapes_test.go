@@ -212,3 +212,20 @@ func TestCompleteProvesTheRowsAgain(t *testing.T) {
 		t.Errorf("after complete the row is %s", got)
 	}
 }
+
+// TestNullThatTheOldShapeDoesNotKnow: what is written as NULL through the new shape, and means a value in the old one, is
+// that value in both: such a row must not look as if it waited for its fill for ever.
+func TestNullThatTheOldShapeDoesNotKnow(t *testing.T) {
+	s := newSite(t, "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT g, nullif(g % 10, 0) FROM generate_series(1, 1000) g",
+		"-- replank: inverse nullif(n, 0)\nALTER TABLE t ALTER COLUMN n TYPE bigint USING coalesce(n, 0)::bigint;", accept("column-order"))
+	s.apply()
+	pgtest.Exec(t, s.dsn, "UPDATE t SET _replank_n = NULL WHERE id <= 5", "INSERT INTO t (id, n, _replank_n) VALUES (2000, NULL, NULL)",
+		"UPDATE t SET n = NULL, _replank_n = NULL WHERE id = 6")
+	if got := pgtest.Value[string](t, s.dsn, "SELECT string_agg(coalesce(n::text, '-') || '/' || _replank_n, ' ' ORDER BY id) FROM t WHERE id <= 7 OR id = 2000"); got != "-/0 -/0 -/0 -/0 -/0 -/0 7/7 -/0" {
+		t.Errorf("the rows are %s", got)
+	}
+	s.complete()
+	if n := pgtest.Value[int](t, s.dsn, "SELECT count(*)::int FROM t WHERE n = 0"); n != 107 {
+		t.Errorf("%d rows are 0", n)
+	}
+}
