@@ -206,6 +206,7 @@ func (a *app) engine(ctx context.Context, fn func(e *migrate.Engine) error) erro
 		return err
 	}
 	a.endView = end
+	a.changing = true
 	a.executing.Store(true)
 	defer a.executing.Store(false)
 	return fn(e)

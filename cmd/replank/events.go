@@ -391,7 +391,7 @@ func (v *jsonEvents) event(e migrate.Event) {
 				User: b.User, State: b.State, Age: max(0, b.XactAge.Seconds()), Relation: b.Relation, Mode: b.Mode, Query: b.Query})
 		}
 	}
-	_ = v.a.printJSON(out) // a reader that went away does not stop a migration
+	_ = v.a.printJSON(out)
 }
 
 func (v *jsonEvents) close() {}

@@ -26,8 +26,7 @@ type process struct {
 }
 
 func (p process) main() int {
-	// A reader of our output that goes away (| head) does not stop a migration.
-	signal.Ignore(syscall.SIGPIPE)
+	signal.Ignore(syscall.SIGPIPE) // see stdout
 	a := newApp(p)
 	ctx, stop := politely(a.stopping)
 	defer stop()
@@ -37,6 +36,7 @@ func (p process) main() int {
 	}
 	code := a.exitCode(ctx, err)
 	a.report(err, code)
+	code = a.lost(code)
 	if a.lastEngine != nil {
 		a.lastEngine.Close()
 	}

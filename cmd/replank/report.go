@@ -174,14 +174,14 @@ func (p *printer) excerpt(pos ddl.Pos, line string) {
 
 // printJSON writes one object: on one line, so that a stream of them can be read line by line.
 func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.process.out)
+	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }
 
 // printJSONDocument writes one object for people to look at, too.
 func (a *app) printJSONDocument(v any) error {
-	enc := json.NewEncoder(a.process.out)
+	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)

@@ -26,6 +26,7 @@ type app struct {
 	set        settings
 	configFile string
 
+	stdout   *stdout
 	out      *printer
 	messages *printer // errors and the like, on standard error
 	log      *slog.Logger
@@ -33,13 +34,23 @@ type app struct {
 	begun      bool            // the command line was understood
 	lastEngine *migrate.Engine // to look at the journal after a failure
 	executing  atomic.Bool     // the database is being changed
+	changing   bool            // the command is one that changes the database
 	endView    func()          // closes what shows the events, before the results are printed
 	sources    map[string]string
 }
 
 func newApp(p process) *app {
-	return &app{process: p, sources: map[string]string{},
-		out: newPrinter(p.out, p.getenv, true), messages: newPrinter(p.err, p.getenv, true)}
+	a := &app{process: p, sources: map[string]string{}, stdout: &stdout{file: p.out}}
+	a.makePrinters(true)
+	return a
+}
+
+func (a *app) makePrinters(noColor bool) {
+	a.messages = newPrinter(a.process.err, a.getenv, noColor)
+	a.out = newPrinter(a.process.out, a.getenv, noColor)
+	if !isTerminal(a.process.out, a.getenv) { // bars ask the file how wide the terminal is
+		a.out.w = a.stdout
+	}
 }
 
 // The groups that commands are listed in.
@@ -71,7 +82,7 @@ side by side until you say that nobody needs the old one.
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.begin(cmd) },
 	}
 	root.SetArgs(a.args)
-	root.SetOut(a.process.out)
+	root.SetOut(a.stdout)
 	root.SetErr(a.process.err)
 	root.SetVersionTemplate("replank {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -104,8 +115,7 @@ func (a *app) begin(cmd *cobra.Command) error {
 	if err := a.set.load(cmd.Flags(), a.getenv, a.configFile); err != nil {
 		return &usageError{err}
 	}
-	a.out = newPrinter(a.process.out, a.getenv, a.set.NoColor)
-	a.messages = newPrinter(a.process.err, a.getenv, a.set.NoColor)
+	a.makePrinters(a.set.NoColor)
 	a.log = newLogger(a.process.err, a.set)
 	return nil
 }

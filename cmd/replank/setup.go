@@ -33,6 +33,7 @@ makes it its own.`,
 				return err
 			}
 			if forget {
+				a.changing = true
 				if err := e.Forget(cmd.Context()); err != nil {
 					return err
 				}
@@ -162,6 +163,7 @@ knows nothing of them any more. Refused while a migration is under way or ready.
 					return err
 				}
 			}
+			a.changing = true
 			if err := e.Uninstall(cmd.Context()); err != nil {
 				return err
 			}

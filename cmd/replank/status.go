@@ -170,6 +170,9 @@ func (s *statusView) watch(ctx context.Context) error {
 			s.print(doc)
 		}
 		s.shown = string(key)
+		if s.stdout.closed() && !s.gate {
+			return nil // nobody watches; a gate answers with its exit code
+		}
 		var person *personError
 		if s.gate && (gate == nil || errors.As(gate, &person)) {
 			return gate
