@@ -284,6 +284,9 @@ person must say that nobody reads the old shape any more.`,
   replank complete 0042_names --yes-no-old-readers --wait-old-readers 24h`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if period := cmd.Flag("wait-old-readers"); opt.Period < 0 {
+				return flagError(cmd, &settingError{name: "--" + period.Name, what: "want " + wanted(period) + ", not " + opt.Period.String()})
+			}
 			return a.engine(cmd.Context(), func(e *migrate.Engine) error {
 				done, err := e.Complete(cmd.Context(), first(args), opt)
 				return a.summary(&migrate.Summary{Done: done}, err, "nothing to complete")
@@ -399,7 +402,7 @@ and resume, or name the ids here; then resume.`,
 			for i, s := range args[1:] {
 				id, err := strconv.ParseInt(s, 10, 64)
 				if err != nil {
-					return &usageError{fmt.Errorf("%q is no id of replank.rejected", s)}
+					return &usageError{err: fmt.Errorf("%q is no id of replank.rejected", s)}
 				}
 				ids[i] = id
 			}
@@ -489,5 +492,5 @@ func oneChange(m history.Migration) error {
 			return nil
 		}
 	}
-	return &usageError{errors.New("a backfill is one UPDATE, DELETE or INSERT … SELECT; anything else is a migration: replank apply FILE")}
+	return &usageError{err: errors.New("a backfill is one UPDATE, DELETE or INSERT … SELECT; anything else is a migration: replank apply FILE")}
 }

@@ -3,14 +3,19 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/replank/replank/ddl"
 )
 
 // settings are the decisions of the process: replank.toml < environment < flags.
@@ -35,6 +40,8 @@ type settings struct {
 	LogFormat      string
 	Verbose        int
 	Quiet          bool
+
+	from map[string]settingError // where a value comes from, by the option's name; nothing is wrong there yet
 }
 
 // scope is where an option can be given as a flag.
@@ -52,6 +59,8 @@ type option struct {
 	name  string
 	scope scope
 	add   func(fs *pflag.FlagSet, s *settings)
+	want  string                 // what is allowed, where the type does not tell
+	ok    func(s *settings) bool // whether a value that could be read is allowed; nil: it is
 }
 
 func (o option) env() string {
@@ -59,68 +68,124 @@ func (o option) env() string {
 }
 func (o option) toml() string { return strings.ReplaceAll(o.name, "-", "_") }
 
+// consents are the classes of --accept. docs/errors.md explains them; a test compares.
+var consents = []string{"irreversible", "column-order", "triggers", "room", "subscribers", "drift"}
+
 // options is every setting there is. docs/configuration.md lists them; a test compares.
 var options = []option{
-	{"db", everywhere, func(fs *pflag.FlagSet, s *settings) {
+	{name: "db", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringVar(&s.DB, "db", "", "the database: a URL or keywords (default: DATABASE_URL, then libpq's PGHOST, PGDATABASE, …)")
 	}},
-	{"direct-db", everywhere, func(fs *pflag.FlagSet, s *settings) {
+	{name: "direct-db", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringVar(&s.DirectDB, "direct-db", "", "the server itself, where --db goes through a connection pooler")
 	}},
-	{"owner", everywhere, func(fs *pflag.FlagSet, s *settings) {
+	{name: "owner", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringVar(&s.Owner, "owner", "", "role that statements run as (default: the role that connects)")
 	}},
-	{"migrations", nowhere, func(fs *pflag.FlagSet, s *settings) {
+	{name: "migrations", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringSliceVar(&s.Migrations, "migrations", nil, "folders and files to use where a command names none")
 	}},
-	{"accept", planning, func(fs *pflag.FlagSet, s *settings) {
-		fs.StringSliceVar(&s.Accept, "accept", nil, "consents that plan asks for: irreversible,column-order,triggers,…")
+	{name: "accept", scope: planning, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringSliceVar(&s.Accept, "accept", nil, "consents that plan asks for: "+strings.Join(consents, ","))
+	}, want: "any of " + strings.Join(consents, ", "), ok: func(s *settings) bool {
+		return !slices.ContainsFunc(s.Accept, func(class string) bool { return !slices.Contains(consents, class) })
 	}},
-	{"version-schema", planning, func(fs *pflag.FlagSet, s *settings) {
+	{name: "version-schema", scope: planning, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.VersionSchema, "version-schema", false, "show the new shape in a schema of views named like the migration")
 	}},
-	{"big-rows", planning, func(fs *pflag.FlagSet, s *settings) {
+	{name: "big-rows", scope: planning, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.Int64Var(&s.BigRows, "big-rows", 10_000, "tables with fewer rows (and less than 16 MB) are changed by the plain statement; -1: none")
-	}},
-	{"disk-free", planning, func(fs *pflag.FlagSet, s *settings) {
+	}, want: "a number of rows from 1 on, or -1", ok: func(s *settings) bool { return s.BigRows > 0 || s.BigRows == -1 }},
+	{name: "disk-free", scope: planning, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.Var(&s.DiskFree, "disk-free", "free space on the server's disk (200GB), where it cannot be seen from here: managed services")
-	}},
-	{"cancel-blockers", executing, func(fs *pflag.FlagSet, s *settings) {
+	}, ok: func(s *settings) bool { return s.DiskFree > 0 }},
+	{name: "cancel-blockers", scope: executing, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.CancelBlockers, "cancel-blockers", false, "cancel running queries of others that stand in the way")
 	}},
-	{"lock-budget", executing, func(fs *pflag.FlagSet, s *settings) {
+	{name: "lock-budget", scope: executing, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.DurationVar(&s.LockBudget, "lock-budget", 200*time.Millisecond, "longest time from the first lock to COMMIT")
-	}},
-	{"lock-wait", executing, func(fs *pflag.FlagSet, s *settings) {
+	}, ok: func(s *settings) bool { return s.LockBudget > 0 }},
+	{name: "lock-wait", scope: executing, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.DurationVar(&s.LockWait, "lock-wait", 30*time.Minute, "how long a step goes on trying to get its locks")
-	}},
-	{"workers", executing, func(fs *pflag.FlagSet, s *settings) {
+	}, ok: func(s *settings) bool { return s.LockWait > 0 }},
+	{name: "workers", scope: executing, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.IntVar(&s.Workers, "workers", 2, "sessions that change rows at the same time")
-	}},
-	{"full-pace", executing, func(fs *pflag.FlagSet, s *settings) {
+	}, want: "a whole number from 1 on", ok: func(s *settings) bool { return s.Workers > 0 }},
+	{name: "full-pace", scope: executing, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.FullPace, "full-pace", false, "fills do not leave half of the server's cores to others who are at work")
 	}},
-	{"wait", executing, func(fs *pflag.FlagSet, s *settings) {
+	{name: "wait", scope: executing, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.Wait, "wait", false, "wait for another executor to finish instead of ending with 5")
 	}},
-	{"requester", everywhere, func(fs *pflag.FlagSet, s *settings) {
+	{name: "requester", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringVar(&s.Requester, "requester", "", "who asks, for the receipt (default: the operating system's user)")
 	}},
-	{"json", everywhere, func(fs *pflag.FlagSet, s *settings) {
+	{name: "json", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.JSON, "json", false, "print data: one JSON object, or one a line while something goes on")
 	}},
-	{"no-color", everywhere, func(fs *pflag.FlagSet, s *settings) {
+	{name: "no-color", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.NoColor, "no-color", false, "no colours (also: NO_COLOR)")
 	}},
-	{"log-format", everywhere, func(fs *pflag.FlagSet, s *settings) {
+	{name: "log-format", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringVar(&s.LogFormat, "log-format", "text", "log lines on standard error: text or json")
-	}},
-	{"verbose", everywhere, func(fs *pflag.FlagSet, s *settings) {
+	}, want: "text or json", ok: func(s *settings) bool { return s.LogFormat == "text" || s.LogFormat == "json" }},
+	{name: "verbose", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.CountVarP(&s.Verbose, "verbose", "v", "log what is done; -vv: every detail")
-	}},
-	{"quiet", everywhere, func(fs *pflag.FlagSet, s *settings) {
+	}, want: "0, 1 or 2", ok: func(s *settings) bool { return s.Verbose >= 0 }},
+	{name: "quiet", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVarP(&s.Quiet, "quiet", "q", false, "print results and errors only")
 	}},
+}
+
+// wanted is what is allowed for a flag.
+func wanted(f *pflag.Flag) string {
+	for _, o := range options {
+		if o.name == f.Name && o.want != "" {
+			return o.want
+		}
+	}
+	switch f.Value.Type() {
+	case "bool":
+		return "true or false"
+	case "duration":
+		return "a time above 0 (200ms, 1.5s, 30m)"
+	case "size":
+		return "a size above 0 with a unit (500MB, 200GB, 1.5TB)"
+	case "stringSlice":
+		return "a list of strings"
+	}
+	return "a " + f.Value.Type()
+}
+
+// settingError is a flag, a variable of the environment or a key of replank.toml with a value that is not allowed.
+type settingError struct {
+	name string  // as the user knows it: --lock-budget, REPLANK_LOCK_BUDGET, lock_budget
+	pos  ddl.Pos // in replank.toml; zero for the others
+	what string  // is wrong
+}
+
+func (e *settingError) Error() string {
+	if e.pos.Line > 0 {
+		return e.pos.String() + ": " + e.message()
+	}
+	return e.message()
+}
+
+func (e *settingError) message() string {
+	if e.name == "" {
+		return e.what
+	}
+	return e.name + ": " + e.what
+}
+
+// flagError says what is wrong with the flags of a command line.
+func flagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		f := invalid.GetFlag()
+		err = &settingError{name: "--" + f.Name, what: fmt.Sprintf("want %s, not %q", wanted(f), invalid.GetValue())}
+	}
+	return &usageError{err: err, hint: cmd.CommandPath() + " --help shows the flags"}
 }
 
 // byteSize is a number of bytes as PostgreSQL writes them: 500MB, 200GB, 1.5TB.
@@ -135,7 +200,7 @@ func (b *byteSize) Set(text string) error {
 	for _, u := range byteUnits {
 		if number, ok := strings.CutSuffix(text, u.name); ok {
 			n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-			if err != nil || n < 0 || n*u.bytes >= 1<<63 {
+			if err != nil || !(n >= 0 && n*u.bytes < 1<<63) { // NaN is neither
 				break
 			}
 			*b = byteSize(n * u.bytes)
@@ -169,62 +234,107 @@ func (s *settings) addFlags(fs *pflag.FlagSet, scopes ...scope) {
 const configFile = "replank.toml"
 
 // load fills in what no flag of the command said: from the environment, then from the file. given are the
-// command's flags, already parsed.
-func (s *settings) load(given *pflag.FlagSet, getenv func(string) string, file string) error {
+// command's flags, already parsed. What is wrong comes as a settingError each, and does not keep the rest from
+// being read.
+func (s *settings) load(given *pflag.FlagSet, getenv func(string) string, file string) []error {
 	if file == "" {
 		file = getenv("REPLANK_CONFIG")
 	}
-	lines, err := readConfig(file)
-	if err != nil {
-		return err
-	}
+	values, wrong := readConfig(file)
 	flags := *s
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
 	s.addFlags(all, everywhere, planning, executing, nowhere)
 	*s = flags // adding a flag writes its default
 	rank := map[string]int{}
+	s.from = map[string]settingError{}
 	for _, o := range options {
-		inFile, hasFile := lines[o.toml()]
-		env := getenv(o.env())
-		if o.name == "db" && env == "" {
-			env = getenv("DATABASE_URL")
+		var (
+			from  settingError
+			err   error
+			shown any
+		)
+		f, variable := all.Lookup(o.name), o.env()
+		if o.name == "db" && getenv(variable) == "" {
+			variable = "DATABASE_URL"
 		}
-		if f := given.Lookup(o.name); f != nil && f.Changed {
-			rank[o.name] = 3
+		value, inFile := values[o.toml()]
+		if g := given.Lookup(o.name); g != nil && g.Changed {
+			rank[o.name], from.name, shown = 3, "--"+o.name, g.Value.String()
+			if list, ok := g.Value.(pflag.SliceValue); ok {
+				shown = strings.Join(list.GetSlice(), ",")
+			}
+		} else if env := getenv(variable); env != "" {
+			rank[o.name], from.name, shown = 2, variable, env
+			err = all.Set(o.name, env)
+		} else if inFile {
+			rank[o.name], from, shown = 1, settingError{name: o.toml(), pos: value.pos}, value.value
+			err = setValue(f.Value, value.value)
+		} else {
 			continue
 		}
-		switch {
-		case env != "":
-			rank[o.name] = 2
-			if err := all.Set(o.name, env); err != nil {
-				return fmt.Errorf("environment variable %s: %w", o.env(), plainValueError(err))
-			}
-		case hasFile:
-			rank[o.name] = 1
-			if err := all.Set(o.name, inFile.value); err != nil {
-				return fmt.Errorf("%s: %s: %w", inFile.pos, o.toml(), plainValueError(err))
-			}
+		s.from[o.name] = from
+		for i, class := range s.Accept {
+			s.Accept[i] = strings.TrimSpace(class)
+		}
+		if err != nil || o.ok != nil && !o.ok(s) {
+			from.what = fmt.Sprintf("want %s, not %s", wanted(f), asWritten(shown))
+			wrong = append(wrong, &from)
 		}
 	}
 	// A database named on the command line must not lose to a forgotten direct_db of another one.
 	if rank["db"] > rank["direct-db"] {
 		s.DirectDB = ""
 	}
-	return s.check()
+	return wrong
 }
 
-func (s *settings) check() error {
-	switch {
-	case s.LogFormat != "text" && s.LogFormat != "json":
-		return fmt.Errorf("log-format %q is neither text nor json", s.LogFormat)
-	case s.LockBudget <= 0:
-		return fmt.Errorf("lock-budget %s is not a time to do something in", s.LockBudget)
-	case s.LockWait <= 0:
-		return fmt.Errorf("lock-wait %s is not a time to wait", s.LockWait)
-	case s.Workers < 1:
-		return fmt.Errorf("workers %d: at least one is needed", s.Workers)
+// asWritten is a value as replank.toml or a shell would have it.
+func asWritten(v any) string {
+	switch v := v.(type) {
+	case string:
+		return strconv.Quote(v)
+	case []any:
+		parts := make([]string, len(v))
+		for i, e := range v {
+			parts[i] = asWritten(e)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case map[string]any, []map[string]any:
+		return "a table"
 	}
-	return nil
+	return fmt.Sprint(v)
+}
+
+// setValue gives a flag a value of replank.toml.
+func setValue(to pflag.Value, v any) error {
+	wrong := errors.New("another type is wanted")
+	list, isList := to.(pflag.SliceValue)
+	switch v := v.(type) {
+	case string:
+		if isList {
+			return list.Replace(strings.Split(v, ","))
+		}
+		return to.Set(v)
+	case []any:
+		texts := make([]string, len(v))
+		for i, e := range v {
+			text, ok := e.(string)
+			if !ok || !isList {
+				return wrong
+			}
+			texts[i] = text
+		}
+		if !isList {
+			return wrong
+		}
+		return list.Replace(texts)
+	case bool, int64:
+		if isList || to.Type() == "string" {
+			return wrong
+		}
+		return to.Set(fmt.Sprint(v))
+	}
+	return wrong
 }
 
 // dsn is the database to connect to; "" leaves it to libpq's variables.
@@ -240,23 +350,14 @@ var driverScheme = regexp.MustCompile(`^(postgres|postgresql|postgis)(\+[a-z0-9_
 // ordinaryURL takes the driver out of the URLs that applications use: postgresql+psycopg2://, postgis://.
 func ordinaryURL(dsn string) string { return driverScheme.ReplaceAllString(dsn, "postgresql://") }
 
-// pflag says `invalid argument "x" for "--lock-budget" flag: …`; here there was no such flag.
-func plainValueError(err error) error {
-	var invalid *pflag.InvalidValueError
-	if errors.As(err, &invalid) {
-		return fmt.Errorf("%q: %w", invalid.GetValue(), invalid.Unwrap())
-	}
-	return err
-}
-
-// configValue is one line of the file.
+// configValue is one key of the file.
 type configValue struct {
-	value string
-	pos   string // file:line
+	value any
+	pos   ddl.Pos // of the key
 }
 
 // readConfig reads replank.toml. An empty path means the one in the current folder, if there is one.
-func readConfig(path string) (map[string]configValue, error) {
+func readConfig(path string) (values map[string]configValue, wrong []error) {
 	optional := path == ""
 	if optional {
 		path = configFile
@@ -266,63 +367,43 @@ func readConfig(path string) (map[string]configValue, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return nil, []error{fmt.Errorf("read the configuration: %w", err)}
 	}
 	var raw map[string]any
 	if _, err := toml.Decode(string(text), &raw); err != nil {
 		var perr toml.ParseError
 		if errors.As(err, &perr) {
-			return nil, fmt.Errorf("%s:%d: %s", path, perr.Position.Line, perr.Message)
+			at := perr.Position
+			return nil, []error{&settingError{pos: ddl.Pos{File: path, Offset: at.Start, Line: at.Line, Column: max(1, at.Col)}, what: perr.Message}}
 		}
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, []error{fmt.Errorf("%s: %w", path, err)}
 	}
 	known := map[string]bool{}
 	for _, o := range options {
 		known[o.toml()] = true
 	}
-	values := map[string]configValue{}
-	var wrong []error
-	for _, key := range inOrder(raw, string(text)) {
-		pos := fmt.Sprintf("%s:%d", path, lineOf(key, string(text)))
-		if !known[key] {
-			wrong = append(wrong, fmt.Errorf("%s: unknown key %s; known are %s", pos, key, knownKeys()))
-			continue
+	values = map[string]configValue{}
+	for _, key := range slices.Sorted(maps.Keys(raw)) {
+		pos := posOf(key, path, string(text))
+		if known[key] {
+			values[key] = configValue{raw[key], pos}
+		} else {
+			wrong = append(wrong, &settingError{pos: pos, what: "unknown key " + key + "; known are " + knownKeys()})
 		}
-		v, err := asText(raw[key])
-		if err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %s: %w", pos, key, err))
-			continue
-		}
-		values[key] = configValue{v, pos}
 	}
-	return values, errors.Join(wrong...)
+	return values, wrong
 }
 
-// inOrder are the keys as they stand in the file.
-func inOrder(raw map[string]any, text string) []string {
-	var keys []string
-	at := map[string]int{}
-	for k := range raw {
-		at[k] = lineOf(k, text)
-		i := len(keys)
-		for i > 0 && (at[keys[i-1]] > at[k] || at[keys[i-1]] == at[k] && keys[i-1] > k) {
-			i--
-		}
-		keys = append(keys[:i], append([]string{k}, keys[i:]...)...)
+// posOf finds a top-level key or table; the TOML package keeps positions to itself.
+func posOf(key, file, text string) ddl.Pos {
+	re := regexp.MustCompile(`(?m)^[ \t]*(?:\[+[ \t]*)?["']?(` + regexp.QuoteMeta(key) + `)["']?[ \t]*[\]=.]`)
+	pos := ddl.Pos{File: file, Line: 1, Column: 1}
+	if at := re.FindStringSubmatchIndex(text); at != nil {
+		before := text[:at[2]]
+		pos.Offset, pos.Line = at[2], 1+strings.Count(before, "\n")
+		pos.Column = 1 + runes(before[strings.LastIndexByte(before, '\n')+1:])
 	}
-	return keys
-}
-
-// lineOf finds the line of a top-level key or table; the TOML package keeps positions to itself.
-func lineOf(key, text string) int {
-	q := regexp.QuoteMeta(key)
-	re := regexp.MustCompile(`^\s*(\[+\s*)?["']?` + q + `["']?\s*[\]=.]`)
-	for i, l := range strings.Split(text, "\n") {
-		if re.MatchString(l) {
-			return i + 1
-		}
-	}
-	return 1
+	return pos
 }
 
 func knownKeys() string {
@@ -331,25 +412,4 @@ func knownKeys() string {
 		keys = append(keys, o.toml())
 	}
 	return strings.Join(keys, ", ")
-}
-
-// asText is a value as its flag would be written.
-func asText(v any) (string, error) {
-	switch v := v.(type) {
-	case string:
-		return v, nil
-	case bool, int64:
-		return fmt.Sprint(v), nil
-	case []any:
-		var parts []string
-		for _, e := range v {
-			s, err := asText(e)
-			if err != nil {
-				return "", err
-			}
-			parts = append(parts, s)
-		}
-		return strings.Join(parts, ","), nil
-	}
-	return "", errors.New("want a string, a number, true or false, or a list of strings")
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,19 @@ func TestCodesAreDocumented(t *testing.T) {
 		if n := find(c.pattern, c.glob); n < c.atLeast {
 			t.Errorf("%s finds only %d codes in %s: the pattern is out of date", c.pattern, n, c.glob)
 		}
+	}
+}
+
+// TestConsentsAreDocumented compares the classes that --accept takes with the table of docs/errors.md.
+func TestConsentsAreDocumented(t *testing.T) {
+	_, text, _ := strings.Cut(page(t, "errors.md"), "\n## Consents\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	var listed []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|").FindAllStringSubmatch(text, -1) {
+		listed = append(listed, m[1])
+	}
+	if !slices.Equal(listed, consents) {
+		t.Errorf("docs/errors.md has %q, --accept takes %q", listed, consents)
 	}
 }
 

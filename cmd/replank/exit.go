@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/replank/replank/ddl"
 	"github.com/replank/replank/history"
 	"github.com/replank/replank/internal/pg"
@@ -73,10 +71,21 @@ func exitName(code int) string {
 }
 
 // usageError is a command line, environment or replank.toml that cannot be understood.
-type usageError struct{ err error }
+type usageError struct {
+	err  error
+	hint string // "" leaves it to err
+}
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
+
+// Hint says what to do.
+func (e *usageError) Hint() string {
+	if e.hint == "" {
+		return migrate.HintOf(e.err)
+	}
+	return e.hint
+}
 
 // notYetError is a gate that is shut.
 type notYetError struct{ reasons []string }
@@ -135,7 +144,7 @@ func codeOfOne(err error) int {
 		usage  *usageError
 		notYet *notYetError
 		person *personError
-		dsn    *pgconn.ParseConfigError
+		dsn    *pg.DSNError
 	)
 	switch {
 	case errors.As(err, &usage), errors.As(err, &dsn):

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,7 +103,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{exitOK, ""}, {exitOK, "--help"}, {exitOK, "help exit-codes"}, {exitOK, "version"}, {exitOK, "completion bash"},
 		{exitOK, "plan ok.sql"}, {exitOK, "status"}, {exitOK, "doctor"}, {exitOK, "grants"}, {exitOK, "complete"}, {exitOK, "pause"},
-		{exitUsage, "nonsense"}, {exitUsage, "plan --nonsense"}, {exitUsage, "plan"}, {exitUsage, "plan nosuch"},
+		{exitUsage, "nonsense"}, {exitUsage, "help nonsense"}, {exitOK, "help plan"}, {exitUsage, "plan --nonsense"}, {exitUsage, "plan"}, {exitUsage, "plan nosuch"},
 		{exitUsage, "plan empty"}, {exitUsage, "plan ok.sql ok.sql"}, {exitUsage, "backfill"}, {exitUsage, "complete a b"},
 		{exitUsage, "apply ok.sql --lock-budget nonsense"}, {exitUsage, "apply ok.sql --workers 0"}, {exitUsage, "waive ok x"},
 		{exitUsage, "status --config nosuch.toml"}, {exitUsage, "complete nosuch"}, {exitUsage, "revert nosuch"},
@@ -208,19 +209,77 @@ func TestWrongConfiguration(t *testing.T) {
 	t.Parallel()
 	c := newCLI(t, "postgres://127.0.0.1:1/x")
 	for text, want := range map[string]string{
-		"lock_budget = \"1s\"\nlockwait = \"1s\"\n": "replank.toml:2: unknown key lockwait; known are db",
-		"# x\n\n[apply]\nworkers = 2\n":             "replank.toml:3: unknown key apply",
-		"workers = \"many\"\n":                      "replank.toml:1: workers: \"many\"",
-		"\nlock_budget = 3.5\n":                     "replank.toml:2: lock_budget: want a string",
-		"db =\n":                                    "replank.toml:1: ",
-		"a = 1\nb = 2\n":                            "replank.toml:2: unknown key b",
-		"log_format = \"xml\"\n":                    "neither text nor json",
+		"lock_budget = \"1s\"\nlockwait = \"1s\"\n":  "replank.toml:2:1: unknown key lockwait; known are db",
+		"# x\n\n[apply]\nworkers = 2\n":              "replank.toml:3:2: unknown key apply",
+		"workers = \"many\"\n":                       `replank.toml:1:1: workers: want a whole number from 1 on, not "many"`,
+		"workers = [2]\n":                            "replank.toml:1:1: workers: want a whole number from 1 on, not [2]",
+		"workers = 0\n":                              "replank.toml:1:1: workers: want a whole number from 1 on, not 0",
+		"\nlock_budget = 3.5\n":                      "replank.toml:2:1: lock_budget: want a time above 0 (200ms, 1.5s, 30m), not 3.5",
+		"  lock_budget = \"-1s\"\n":                  `replank.toml:1:3: lock_budget: want a time above 0 (200ms, 1.5s, 30m), not "-1s"`,
+		"lock_wait = \"0s\"\n":                       "replank.toml:1:1: lock_wait: want a time above 0",
+		"big_rows = 0\n":                             "replank.toml:1:1: big_rows: want a number of rows from 1 on, or -1, not 0",
+		"disk_free = \"0GB\"\n":                      "replank.toml:1:1: disk_free: want a size above 0",
+		"disk_free = \"NaNGB\"\n":                    "replank.toml:1:1: disk_free: want a size above 0",
+		"accept = [\"drift\", \"columns\"]\n":        `replank.toml:1:1: accept: want any of irreversible, column-order, triggers, room, subscribers, drift, not ["drift", "columns"]`,
+		"owner = true\n":                             "replank.toml:1:1: owner: want a string, not true",
+		"direct_db = [\"a\", \"b\"]\n":               "replank.toml:1:1: direct_db: want a string",
+		"migrations = [1]\n":                         "replank.toml:1:1: migrations: want a list of strings, not [1]",
+		"quiet = \"yes\"\n":                          `replank.toml:1:1: quiet: want true or false, not "yes"`,
+		"verbose = -1\n":                             "replank.toml:1:1: verbose: want 0, 1 or 2, not -1",
+		"db =\n":                                     "replank.toml:1:",
+		"a = 1\nb = 2\n":                             "replank.toml:2:1: unknown key b",
+		"log_format = \"xml\"\n":                     `replank.toml:1:1: log_format: want text or json, not "xml"`,
+		"workers = 0\nwait = 1\nlock_wait = \"x\"\n": "replank.toml:3:1: lock_wait: ",
 	} {
 		c.write("replank.toml", text)
-		contains(t, c.want(exitUsage, "status").err, want)
+		r := c.want(exitUsage, "status", "--json")
+		contains(t, r.err, want)
+		list := objects(t, r.out)
+		position, ok := list[0]["errors"].([]any)[0].(map[string]any)["position"].(map[string]any)
+		if !ok || position["file"] != "replank.toml" || list[0]["verdict"] != "input" {
+			t.Errorf("%q in JSON: %s", text, r.out)
+		}
 	}
 	c.write("replank.toml", "")
-	contains(t, c.with("REPLANK_WORKERS=x").want(exitUsage, "apply", "x").err, "REPLANK_WORKERS", `"x"`)
+	contains(t, c.with("REPLANK_WORKERS=x").want(exitUsage, "apply", "x").err, `REPLANK_WORKERS: want a whole number from 1 on, not "x"`)
+	contains(t, c.with("REPLANK_LOCK_BUDGET=-1s").want(exitUsage, "apply", "x").err, `REPLANK_LOCK_BUDGET: want a time above 0`)
+	contains(t, c.want(exitUsage, "apply", "x", "--accept", "drift,columns").err, "--accept: want any of", "drift,columns")
+	contains(t, c.want(exitUsage, "complete", "--wait-old-readers", "-1h").err, "--wait-old-readers: want a time above 0")
+	contains(t, c.with("DATABASE_URL=mysql://h/x").want(exitUsage, "status").err, "DATABASE_URL: the connection string cannot be read")
+}
+
+// TestWrongUsageInJSON: who asks for JSON gets it, in whatever way it was asked for, and however wrong the rest is.
+func TestWrongUsageInJSON(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t, "postgres://127.0.0.1:1/x")
+	for args, want := range map[string]string{
+		"nonsense --json":                       "unknown command",
+		"plan --nonsense --json":                "unknown flag: --nonsense",
+		"plan --json=true --lock-budget 1s":     "unknown flag: --lock-budget",
+		"apply x --lock-budget nonsense --json": "--lock-budget: want a time above 0",
+		"apply x --workers 0 --json":            "--workers: want",
+		"waive --json":                          "requires at least 2",
+		"plan --json":                           "which migrations?",
+		"plan nosuch --json":                    "nosuch",
+		"status --config nosuch --json":         "nosuch",
+		"status --db host= --json":              "",
+		"help nosuch --json":                    "nosuch",
+	} {
+		for _, how := range []*cli{c, c.with("REPLANK_JSON=1")} {
+			words := strings.Fields(args)
+			if how != c {
+				words = slices.DeleteFunc(words, func(w string) bool { return strings.HasPrefix(w, "--json") })
+			}
+			r := how.run(words...)
+			list := objects(t, r.out)
+			if len(list) != 1 || list[0]["kind"] != "error" || list[0]["exit_code"] != float64(r.code) || r.code == exitOK {
+				t.Errorf("replank %s: exit code %d\n%s%s", words, r.code, r.out, r.err)
+				continue
+			}
+			first := list[0]["errors"].([]any)[0].(map[string]any)
+			contains(t, first["message"].(string), want)
+		}
+	}
 }
 
 func TestCodeOf(t *testing.T) {
@@ -231,7 +290,7 @@ func TestCodeOf(t *testing.T) {
 	}{
 		{nil, exitOK},
 		{errors.New("x"), exitFailed},
-		{&usageError{errors.Join(errors.New("a"), errors.New("b"))}, exitUsage},
+		{&usageError{err: errors.Join(errors.New("a"), errors.New("b"))}, exitUsage},
 		{&migrate.RefusedError{Code: migrate.Input, Err: refusal}, exitRefused},
 		{&migrate.RefusedError{Code: migrate.Input, Err: errors.New("x")}, exitUsage},
 		{&migrate.RefusedError{Code: migrate.Drift}, exitRefused},

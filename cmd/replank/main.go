@@ -32,7 +32,8 @@ func (p process) main() int {
 	defer stop()
 	err := a.root().ExecuteContext(ctx)
 	if err != nil && !a.begun {
-		err = &usageError{err} // cobra's own complaints
+		err = unknownCommand(err)
+		a.set.JSON = a.wantsJSON()
 	}
 	code := a.exitCode(ctx, err)
 	a.report(err, code)

@@ -65,6 +65,7 @@ func (a *app) trouble(err error) trouble {
 		refusal *plan.Refusal
 		syntax  *ddl.SyntaxError
 		client  *ddl.ClientError
+		setting *settingError
 	)
 	if errors.As(err, &engine) {
 		t.Run, t.Step, t.TakenBack = engine.Run, engine.Step, engine.TakenBack
@@ -82,6 +83,9 @@ func (a *app) trouble(err error) trouble {
 	case errors.As(err, &refusal):
 		t.Code, t.Message, t.Hint = refusal.Code, refusal.Reason, refusal.Hint
 		t.at(refusal.Pos, a.lineOf(refusal.Pos))
+	case errors.As(err, &setting):
+		t.Message = setting.message()
+		t.at(setting.pos, "") // without the line, which may hold a password
 	case errors.As(err, &syntax):
 		t.Message = syntax.Message
 		t.at(syntax.Pos, syntax.Line)

@@ -3,14 +3,16 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os/user"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/replank/replank/history"
 	"github.com/replank/replank/internal/pg"
@@ -85,9 +87,7 @@ side by side until you say that nobody needs the old one.
 	root.SetOut(a.stdout)
 	root.SetErr(a.process.err)
 	root.SetVersionTemplate("replank {{.Version}}\n")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{fmt.Errorf("%w\n%s --help shows the flags", err, cmd.CommandPath())}
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddGroup(&cobra.Group{ID: groupChange, Title: "Change a database:"},
 		&cobra.Group{ID: groupWatch, Title: "Look:"}, &cobra.Group{ID: groupSetUp, Title: "Set up:"})
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "configuration file (default: replank.toml, where there is one)")
@@ -96,7 +96,20 @@ side by side until you say that nobody needs the old one.
 	a.set.addFlags((&cobra.Command{}).Flags(), planning, executing, nowhere)
 	root.AddCommand(a.commands()...)
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp()})
+	a.strictHelp(root)
 	return root
+}
+
+// strictHelp makes a help topic that is none an error: cobra ends with 0. Help is there whatever replank.toml says.
+func (a *app) strictHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"})
+	help.Example = "  replank help apply\n  replank help exit-codes"
+	help.PersistentPreRunE = func(_ *cobra.Command, args []string) error {
+		_, _, err := root.Find(args)
+		a.begun = err == nil
+		return err
+	}
 }
 
 // commands is every command. One that another package implements (demo) is added here.
@@ -112,12 +125,46 @@ func (a *app) commands() []*cobra.Command {
 // begin makes the settings of the process, before any command.
 func (a *app) begin(cmd *cobra.Command) error {
 	a.begun = true
-	if err := a.set.load(cmd.Flags(), a.getenv, a.configFile); err != nil {
-		return &usageError{err}
+	if wrong := a.set.load(cmd.Flags(), a.getenv, a.configFile); wrong != nil {
+		for i, err := range wrong {
+			wrong[i] = &usageError{err: err}
+		}
+		return errors.Join(wrong...)
 	}
 	a.makePrinters(a.set.NoColor)
 	a.log = newLogger(a.process.err, a.set)
 	return nil
+}
+
+// unknownCommand is cobra's complaint about a word that is no command, with its guess as the hint.
+func unknownCommand(err error) error {
+	what, guess, _ := strings.Cut(err.Error(), "\n\nDid you mean this?")
+	hint := "replank --help lists the commands"
+	if guesses := strings.Fields(guess); len(guesses) > 0 {
+		hint = "did you mean " + strings.Join(guesses, " or ") + "?"
+	}
+	var known *usageError
+	if errors.As(err, &known) {
+		return err
+	}
+	return &usageError{err: errors.New(what), hint: hint}
+}
+
+// wantsJSON tells from a command line that is not understood, and from what else there is, how to say so.
+func (a *app) wantsJSON() bool {
+	wanted := settings{}
+	wanted.load(pflag.NewFlagSet("", pflag.ContinueOnError), a.getenv, a.configFile)
+	for _, arg := range a.args {
+		if arg == "--" {
+			break
+		}
+		if arg == "--json" {
+			wanted.JSON = true
+		} else if value, ok := strings.CutPrefix(arg, "--json="); ok {
+			wanted.JSON, _ = strconv.ParseBool(value)
+		}
+	}
+	return wanted.JSON
 }
 
 func newLogger(w io.Writer, s settings) *slog.Logger {
@@ -140,7 +187,7 @@ func newLogger(w io.Writer, s settings) *slog.Logger {
 func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return &usageError{fmt.Errorf("%w\nusage: %s", err, cmd.UseLine())}
+			return &usageError{err: err, hint: "usage: " + cmd.UseLine()}
 		}
 		return nil
 	}
@@ -180,6 +227,15 @@ func (e *unnamedDatabaseError) Hint() string {
 }
 
 func (a *app) connectError(err error) error {
+	var unread *pg.DSNError
+	if errors.As(err, &unread) {
+		from := a.set.from["db"]
+		if a.set.DirectDB != "" {
+			from = a.set.from["direct-db"]
+		}
+		from.what = unread.Error()
+		return &usageError{err: &from, hint: unread.Hint()}
+	}
 	var failed *pg.ConnectError
 	if a.set.dsn() != "" || !errors.As(err, &failed) {
 		return err
@@ -198,7 +254,7 @@ func (a *app) read(paths []string) ([]history.Migration, error) {
 		paths = a.set.Migrations
 	}
 	if len(paths) == 0 {
-		return nil, &usageError{errors.New("which migrations? Name a folder or files, or set migrations in " + configFile)}
+		return nil, &usageError{err: errors.New("which migrations?"), hint: "name a folder or files, or set migrations in " + configFile}
 	}
 	ms, err := history.Read(paths...)
 	if err != nil {

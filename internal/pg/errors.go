@@ -75,6 +75,34 @@ func HintOf(err error) string {
 	return ""
 }
 
+// DSNError is a connection string that cannot be read.
+type DSNError struct{ Err error }
+
+// Error shows nothing of the string: where it is malformed, nobody knows where in it the password is.
+func (e *DSNError) Error() string {
+	text := e.Err.Error()
+	if i := strings.LastIndex(text, "`: "); i >= 0 {
+		text = text[i+len("`: "):]
+	}
+	if e.malformed() {
+		text, _, _ = strings.Cut(text, ` after "`) // missing "=" after "…"
+		text, _, _ = strings.Cut(text, `: "`)
+	}
+	return "the connection string cannot be read: " + text
+}
+
+func (e *DSNError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *DSNError) Hint() string {
+	if !e.malformed() {
+		return ""
+	}
+	return "a URL (postgres://user@host:5432/database) or keywords (host=… dbname=…) are wanted, with %-escapes in the one and quotes in the other where a value needs them"
+}
+
+func (e *DSNError) malformed() bool { return strings.Contains(e.Err.Error(), "`: failed to parse as ") }
+
 // ConnectError: no connection came about.
 type ConnectError struct{ Err error }
 

@@ -104,7 +104,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	cfg = cfg.withDefaults()
 	cc, err := pgx.ParseConfig(cfg.DSN)
 	if err != nil {
-		return nil, &Error{Op: "read the connection string", Err: err}
+		return nil, &DSNError{err}
 	}
 	cc.RuntimeParams["application_name"] = cfg.ApplicationName
 	// A statement is described anew each time: user tables change their shape under our feet.
