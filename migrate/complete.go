@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/replank/replank/backfill"
@@ -331,9 +333,31 @@ func (e *Engine) Waive(ctx context.Context, name string, ids ...int64) error {
 	}
 	row, err := e.current(ctx, j, name)
 	if err == nil {
+		err = knowsRejected(ctx, j, row, ids)
+	}
+	if err == nil {
 		err = j.Waive(ctx, row.ID, e.requester(), ids...)
 	}
 	return asRun("waive", name, err)
+}
+
+// knowsRejected refuses ids that are no rejected rows of a run: a person would believe them waived.
+func knowsRejected(ctx context.Context, j *journal.Journal, row journal.Run, ids []int64) error {
+	rejected, err := j.Rejected(ctx, row.ID, 0)
+	if err != nil {
+		return err
+	}
+	var unknown []string
+	for _, id := range ids {
+		if !slices.ContainsFunc(rejected, func(r journal.Rejected) bool { return r.ID == id }) {
+			unknown = append(unknown, strconv.FormatInt(id, 10))
+		}
+	}
+	if unknown == nil {
+		return nil
+	}
+	return refuse(NotFound, "SELECT id, key, error FROM replank.rejected lists the rows that were set aside",
+		"%s has no rejected row %s; nothing is waived", row.Name, strings.Join(unknown, ", "))
 }
 
 // current is the unfinished run of a name.

@@ -250,7 +250,14 @@ func TestRowsThatFail(t *testing.T) {
 	c.want(exitStopped, "resume")
 	c.want(exitUsage, "waive", "nosuch", "1")
 	id := pgtest.Value[int64](t, dsn, "SELECT id FROM replank.rejected")
-	c.want(exitOK, "waive", "001_fill", strconv.FormatInt(id, 10))
+	r = c.want(exitUsage, "waive", "001_fill", strconv.FormatInt(id, 10), "998", "999")
+	contains(t, r.err, "001_fill has no rejected row 998, 999")
+	if pgtest.Value[bool](t, dsn, "SELECT waived FROM replank.rejected") || strings.Contains(r.out, "waived") {
+		t.Error("a row is waived although others that were named are unknown")
+	}
+	for range 2 { // what is waived already is no error
+		contains(t, c.want(exitOK, "waive", "001_fill", strconv.FormatInt(id, 10)).out, "waived: ")
+	}
 	contains(t, c.want(exitOK, "resume").out, "ready: 001_fill")
 }
 
