@@ -59,10 +59,10 @@ type Receipt struct {
 	Kind    plan.FillKind      `json:"kind"`
 	Table   string             `json:"table"`
 	Rows    int64              `json:"rows"`
-	Ranges  int64              `json:"ranges"`  // of the last process
-	Retries int64              `json:"retries"` // of the last process
-	Dirty   int64              `json:"dirty"`   // ranges walked again because of row locks
-	Seconds float64            `json:"seconds"` // of the last process, the proof included
+	Ranges  int64              `json:"ranges"`       // of the last process
+	Retries int64              `json:"retries"`      // of the last process
+	Dirty   int64              `json:"dirty"`        // ranges walked again because of row locks
+	Seconds float64            `json:"took_seconds"` // of the last process, the proof included
 	Idle    map[string]float64 `json:"idle_seconds,omitempty"`
 	// Rejected rows failed and are neither fixed nor waived.
 	Rejected int64 `json:"rejected"`

@@ -356,9 +356,9 @@ type Receipt struct {
 
 // NoReaders is the evidence that nobody reads the old shape any more.
 type NoReaders struct {
-	SaidBy string  `json:"said_by"` // who gave --yes-no-old-readers
-	Waited float64 `json:"waited"`  // seconds between ready and complete
-	Asked  float64 `json:"asked"`   // the waiting period that was asked for
+	SaidBy string  `json:"said_by"`        // who gave --yes-no-old-readers
+	Waited float64 `json:"waited_seconds"` // between ready and complete
+	Asked  float64 `json:"asked_seconds"`  // the waiting period that was asked for
 }
 
 // Proof is a proof that was repeated before the old shape went.

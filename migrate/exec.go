@@ -131,9 +131,9 @@ type evidence struct {
 	// Found means that the effect was there before the step began: somebody else made it, and revert leaves it.
 	Found  bool    `json:"found,omitempty"`
 	Rows   int64   `json:"rows,omitempty"`
-	Tries  int     `json:"tries,omitempty"`   // in lock queues, or of the statement
-	Waited float64 `json:"waited,omitempty"`  // seconds before the last try
-	Took   float64 `json:"seconds,omitempty"` // of the last try
+	Tries  int     `json:"tries,omitempty"`          // in lock queues, or of the statement
+	Waited float64 `json:"waited_seconds,omitempty"` // before the last try
+	Took   float64 `json:"took_seconds,omitempty"`   // of the last try
 	Detail string  `json:"detail,omitempty"`
 	// Fill is the receipt of a fill.
 	Fill *backfill.Receipt `json:"fill,omitempty"`

@@ -20,9 +20,9 @@ type Status struct {
 	Applied  int `json:"applied"`
 	Baseline int `json:"baseline"`
 	// Runs are those that are neither done nor reverted, oldest first.
-	Runs []RunStatus `json:"runs,omitempty"`
+	Runs []RunStatus `json:"runs"`
 	// Last are the latest finished runs, newest first.
-	Last []RunStatus `json:"last,omitempty"`
+	Last []RunStatus `json:"last"`
 }
 
 // RunStatus is one run.
@@ -36,22 +36,22 @@ type RunStatus struct {
 	Created     time.Time    `json:"created"`
 	Updated     time.Time    `json:"updated"`
 	Finished    *time.Time   `json:"finished,omitempty"`
-	BlockedBy   []string     `json:"blocked_by,omitempty"`
 	Steps       []StepStatus `json:"steps,omitempty"`
 	Rejected    int          `json:"rejected,omitempty"` // rows that hold the gate shut
 }
 
 // StepStatus is one step of a run.
 type StepStatus struct {
-	ID       string        `json:"id"`
-	Title    string        `json:"title"`
-	Phase    plan.Phase    `json:"phase"`
-	State    string        `json:"state"`
-	Attempts int           `json:"attempts,omitempty"`
-	Error    string        `json:"error,omitempty"`
-	Rows     int64         `json:"rows,omitempty"`
-	Total    int64         `json:"total,omitempty"` // as the plan estimated it
-	Took     time.Duration `json:"took,omitempty"`
+	ID       string     `json:"id"`
+	Title    string     `json:"title"`
+	Phase    plan.Phase `json:"phase"`
+	State    string     `json:"state"`
+	Attempts int        `json:"attempts,omitempty"`
+	Error    string     `json:"error,omitempty"`
+	Rows     int64      `json:"rows,omitempty"`
+	Total    int64      `json:"rows_estimate,omitempty"` // as the plan estimated it
+	// Seconds are how long it took, from its beginning to its end.
+	Seconds float64 `json:"took_seconds,omitempty"`
 }
 
 // AtRest reports whether nothing is under way: what a pipeline's gate asks.
@@ -68,7 +68,7 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, asOp("status", settle(ctx, err))
 	}
-	st := &Status{Installed: j.Present()}
+	st := &Status{Installed: j.Present(), Runs: []RunStatus{}, Last: []RunStatus{}}
 	if !st.Installed {
 		return st, nil
 	}
@@ -151,7 +151,7 @@ func runStatus(ctx context.Context, j *journal.Journal, r *run) (RunStatus, erro
 		ss := StepStatus{ID: s.ID, Title: pg.Redact(s.Title), Phase: s.Phase, State: row.State,
 			Attempts: row.Attempts, Error: row.Error, Total: s.Rows}
 		if row.StartedAt != nil && row.FinishedAt != nil {
-			ss.Took = row.FinishedAt.Sub(*row.StartedAt)
+			ss.Seconds = row.FinishedAt.Sub(*row.StartedAt).Seconds()
 		}
 		for _, p := range progress {
 			if p.StepID == s.ID {

@@ -4,12 +4,18 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/replank/replank/ddl"
+	"github.com/replank/replank/migrate"
+	"github.com/replank/replank/plan"
 )
 
 func page(t *testing.T, name string) string {
@@ -80,6 +86,62 @@ func TestConsentsAreDocumented(t *testing.T) {
 	}
 	if !slices.Equal(listed, consents) {
 		t.Errorf("docs/errors.md has %q, --accept takes %q", listed, consents)
+	}
+}
+
+// TestJSONIsDocumented finds every field of what --json prints and asks for it in the guide; a length of time says
+// its unit.
+func TestJSONIsDocumented(t *testing.T) {
+	text := page(t, "guide-cli.md") + page(t, "errors.md")
+	seen := map[reflect.Type]bool{reflect.TypeFor[time.Time](): true, reflect.TypeFor[plan.Plan](): true, reflect.TypeFor[ddl.Pos](): true}
+	var visit func(reflect.Type)
+	visit = func(typ reflect.Type) {
+		switch typ.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Map:
+			visit(typ.Elem())
+		case reflect.Struct:
+			if seen[typ] {
+				return
+			}
+			seen[typ] = true
+			for i := range typ.NumField() {
+				f := typ.Field(i)
+				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				if name == "-" || !f.IsExported() {
+					continue
+				}
+				if name == "" && !f.Anonymous || f.Type == reflect.TypeFor[time.Duration]() {
+					t.Errorf("%s.%s: JSON without a name, or a time without a unit", typ, f.Name)
+				}
+				if name != "" && !strings.Contains(text, "`"+name+"`") {
+					t.Errorf("the guide lacks the field %s of %s", name, typ)
+				}
+				visit(f.Type)
+			}
+		}
+	}
+	for _, typ := range []reflect.Type{reflect.TypeFor[statusJSON](), reflect.TypeFor[planJSON](), reflect.TypeFor[eventJSON](),
+		reflect.TypeFor[migrate.Summary](), reflect.TypeFor[migrate.Finding](), reflect.TypeFor[migrate.Receipt]()} {
+		visit(typ)
+	}
+	if len(seen) < 15 {
+		t.Errorf("only %d types were found", len(seen))
+	}
+}
+
+// TestDirectivesAreDocumented compares the table of docs/guide-migrations.md with the verbs that the parser knows.
+func TestDirectivesAreDocumented(t *testing.T) {
+	var listed, known []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `-- replank: ([a-z-]+)").FindAllStringSubmatch(page(t, "guide-migrations.md"), -1) {
+		listed = append(listed, m[1])
+	}
+	for _, v := range ddl.DirectiveVerbs {
+		known = append(known, v.Verb)
+	}
+	slices.Sort(listed)
+	slices.Sort(known)
+	if !slices.Equal(listed, known) {
+		t.Errorf("docs/guide-migrations.md lists %q, the parser knows %q", listed, known)
 	}
 }
 

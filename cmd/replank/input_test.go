@@ -128,6 +128,10 @@ func TestJSON(t *testing.T) {
 	c.write("m/001.sql", "ALTER TABLE orders ALTER COLUMN id TYPE bigint;\n",
 		"m/002.sql", "UPDATE customers SET email = 'secret-mail';\n",
 		"secret.sql", "CREATE ROLE x PASSWORD 'secret-word';\n", "bad.sql", "SELEC 1;")
+	empty := objects(t, c.want(exitOK, "status", "--json").out)[0]
+	if runs, ok := empty["runs"].([]any); !ok || len(runs) != 0 { // jq '.runs[]' wants a list
+		t.Errorf("status --json of an empty database: %v", empty)
+	}
 	doc := objects(t, c.want(exitOK, "plan", "m", "--json").out)[0]
 	files := doc["files"].([]any)
 	steps := files[0].(map[string]any)["plan"].(map[string]any)["steps"].([]any)
@@ -145,6 +149,17 @@ func TestJSON(t *testing.T) {
 		}
 		if args[len(args)-1] != "--json" {
 			continue
+		}
+		if args[0] == "status" && r.code == exitOK {
+			run := objects(t, r.out)[0]["runs"].([]any)[0].(map[string]any)
+			longest := 0.0
+			for _, s := range run["steps"].([]any) {
+				took, _ := s.(map[string]any)["took_seconds"].(float64)
+				longest = max(longest, took)
+			}
+			if longest <= 0 || longest > 60 {
+				t.Errorf("the longest step of status --json took %v seconds: %v", longest, run["steps"])
+			}
 		}
 		list := objects(t, r.out)
 		if len(list) == 0 {

@@ -44,7 +44,7 @@ makes it its own.`,
 				return err
 			}
 			if a.set.JSON {
-				err = a.printJSONDocument(map[string]any{"findings": found})
+				err = a.printJSONDocument(map[string]any{"findings": append([]migrate.Finding{}, found...)})
 			} else {
 				a.out.findings(found)
 			}

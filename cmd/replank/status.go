@@ -264,8 +264,8 @@ func (p *printer) run(r migrate.RunStatus) {
 		case "reversing", "reversed":
 			mark = p.paint(yellow, "↶")
 		}
-		if s.Took > 0 && note == "" {
-			note = span(s.Took)
+		if s.Seconds > 0 && note == "" {
+			note = span(time.Duration(s.Seconds * float64(time.Second)))
 		}
 		title := cut(s.Title, max(0, p.width-8-runes(note)))
 		p.line("  %s %s  %s", mark, title, p.paint(dim, note))
