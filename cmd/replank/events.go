@@ -68,7 +68,7 @@ func (v *lineEvents) event(e migrate.Event) {
 			v.mu.Lock()
 			defer v.mu.Unlock()
 			if v.slow != nil {
-				v.p.line("  …     %s", hidePasswords(e.Title))
+				v.p.line("  …     %s", pg.HideSecrets(e.Title))
 			}
 		})
 	case migrate.EventProgress:
@@ -114,9 +114,9 @@ func (p *printer) milestone(e migrate.Event) {
 		if e.Rows > 0 {
 			note = ", " + number(e.Rows) + " rows"
 		}
-		p.line("  %s  %s%s", p.paint(green, "done"), hidePasswords(e.Title), p.paint(dim, "  "+span(e.Took)+note))
+		p.line("  %s  %s%s", p.paint(green, "done"), pg.HideSecrets(e.Title), p.paint(dim, "  "+span(e.Took)+note))
 	case migrate.EventUndone:
-		p.line("  %s  %s", p.paint(yellow, "undone"), hidePasswords(e.Title))
+		p.line("  %s  %s", p.paint(yellow, "undone"), pg.HideSecrets(e.Title))
 	case migrate.EventWaiting:
 		p.wrapped("  "+p.paint(yellow, "waits")+" ", "", waitingText(e))
 		if e.Waiting != nil {
@@ -129,7 +129,7 @@ func (p *printer) milestone(e migrate.Event) {
 			p.line("  %s", s)
 		}
 	case migrate.EventNote:
-		p.wrapped("  ", "", e.Text)
+		p.wrapped("  ", "", hideSecretsInProse(e.Text))
 	}
 }
 
@@ -151,9 +151,9 @@ func stateText(e migrate.Event) string {
 }
 
 func waitingText(e migrate.Event) string {
-	s := e.Title
+	s := pg.HideSecrets(e.Title)
 	if s == "" {
-		s = e.Text
+		s = hideSecretsInProse(e.Text)
 	}
 	if w := e.Waiting; w != nil && w.Note != "" {
 		s += ": " + w.Note
@@ -166,7 +166,7 @@ func blockerText(b pg.Blocker) string { return b.String() }
 
 // progressText is how far a step is: 540,000 of about 1,240,000 rows (43 %), 83k/s, 8s left; idle: …
 func progressText(e migrate.Event) string {
-	s := hidePasswords(e.Title)
+	s := pg.HideSecrets(e.Title)
 	if e.Text != "" {
 		s += " (" + e.Text + ")"
 	}
@@ -290,7 +290,7 @@ func (v *barEvents) live() string {
 	if f := fraction(v.now); f > 0 {
 		return cut(fmt.Sprintf("  %s %s %s%s", wheel, bar(f, 20), amountText(v.now), idleText(v.now)), v.width-1)
 	}
-	s := fmt.Sprintf("  %s %s  %s", wheel, hidePasswords(v.now.Title), span(took))
+	s := fmt.Sprintf("  %s %s  %s", wheel, pg.HideSecrets(v.now.Title), span(took))
 	if amount := amountText(v.now); amount != "" {
 		s += "  " + amount
 	}
@@ -379,7 +379,7 @@ func (v *jsonEvents) event(e migrate.Event) {
 		v.last, v.idle = time.Now(), e.Idle
 	}
 	out := eventJSON{Kind: e.Kind, Time: time.Now().UTC(), Run: e.Run, State: e.State, Step: e.Step, Title: pg.Redact(e.Title),
-		N: e.N, Of: e.Of, Text: e.Text, Rows: e.Rows, Total: e.Total, Fraction: fraction(e), Rate: e.Rate,
+		N: e.N, Of: e.Of, Text: redactProse(e.Text), Rows: e.Rows, Total: e.Total, Fraction: fraction(e), Rate: e.Rate,
 		ETA: e.ETA.Seconds(), Idle: e.Idle, Took: e.Took.Seconds()}
 	if e.Progress != nil && out.Text == "" {
 		out.Text = e.Progress.Phase

@@ -327,16 +327,89 @@ func TestCodeOf(t *testing.T) {
 	}
 }
 
-func TestHidePasswords(t *testing.T) {
-	for in, want := range map[string]string{
-		"ALTER ROLE x PASSWORD 'a''b' LOGIN":     "ALTER ROLE x PASSWORD '…' LOGIN",
-		"create user y encrypted password $$z$$": "create user y encrypted password '…'",
-		"host=h password='p q' user=u":           "host=h password='…' user=u",
-		"SELECT 'password'":                      "SELECT 'password'",
+// TestProse: sentences cite SQL, and have apostrophes of their own.
+func TestProse(t *testing.T) {
+	for _, c := range []struct{ in, shown, data string }{
+		{"ALTER ROLE x PASSWORD 'S3''c' LOGIN", "ALTER ROLE x PASSWORD '…' LOGIN", "ALTER ROLE x PASSWORD '…' LOGIN"},
+		{"create user y encrypted password $$S3c$$", "create user y encrypted password '…'", "create user y encrypted password '…'"},
+		{"host=h password = 'S3 c' user=u", "host=h password = '…' user=u", "host=h password = '…' user=u"},
+		{"cited: CONNECTION 'host=h password=S3c', it's 'x'", "cited: CONNECTION '…', it's 'x'", "cited: CONNECTION '…', it's '…'"},
+		{"SELECT 'password'", "SELECT 'password'", "SELECT '…'"},
+		{`syntax error at or near "'S3c'"`, `syntax error at or near "'…'"`, `syntax error at or near "'…'"`},
+		{`unterminated quoted string at or near "'S3c"`, `unterminated quoted string at or near "'…'"`, `unterminated quoted string at or near "'…'"`},
+		{`x at or near "$a$S3c"`, `x at or near "'…'"`, `x at or near "'…'"`},
+		{`x at or near "E'S3c"`, `x at or near "'…'"`, `x at or near "'…'"`},
+		{`x at or near "$1"`, `x at or near "$1"`, `x at or near "$1"`},
+		{`x at or near "the"`, `x at or near "the"`, `x at or near "the"`},
+		{"it doesn't fit the users' default 'S4c' nor $$S4c$$", "it doesn't fit the users' default 'S4c' nor $$S4c$$", "it doesn't fit the users' default '…' nor '…'"},
+		{"it doesn't end: 'S4c", "it doesn't end: 'S4c", "it doesn't end: '…'"},
+		{"cited: E'S4c', N'S4c'", "cited: E'S4c', N'S4c'", "cited: '…', '…'"},
 	} {
-		if got := hidePasswords(in); got != want {
-			t.Errorf("%s: %s", in, got)
+		if got := hideSecretsInProse(c.in); got != c.shown {
+			t.Errorf("%s\n\tis shown %s\n\twant     %s", c.in, got, c.shown)
 		}
+		if got := redactProse(c.in); got != c.data {
+			t.Errorf("%s\n\tis %s\n\twant %s", c.in, got, c.data)
+		}
+	}
+}
+
+// TestNoPasswordIsShown plans and applies files that hold one in every way, right and wrong.
+func TestNoPasswordIsShown(t *testing.T) {
+	t.Parallel()
+	c, dsn := newShop(t)
+	role := "r_" + pgtest.Database(dsn)
+	pgtest.Exec(t, dsn, "CREATE EXTENSION IF NOT EXISTS postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw")
+	right := []string{
+		"CREATE ROLE " + role + " PASSWORD /* x */ 'S3cret'",
+		"ALTER ROLE " + role + " PASSWORD\n\t\t'S3cret' VALID UNTIL 'infinity'",
+		"CREATE USER MAPPING FOR public SERVER far OPTIONS (user 'u', password 'S3cret')",
+		"ALTER USER MAPPING FOR public SERVER far OPTIONS (SET password 'S3cret')",
+		"DO $$ BEGIN EXECUTE 'ALTER ROLE " + role + " PASSWORD ''S3cret'''; END $$",
+		"CREATE VIEW far_away AS SELECT 'postgres://u:S3cret@h/d' AS url",
+		"DROP ROLE " + role,
+	}
+	wrong := []string{
+		"CREATE ROLE x PASSWORD 'S3cret' 'S3cret';", "CREATE ROLE x PASSWORD 'S3cret", "CREATE ROLE x PASSWORD\n 'S3cret' FOO\n;",
+		"CREATE ROLE x PASSWORD $a$S3cret;", "CREATE ROLE x\n PASSWORD S3cret;", "CREATE ROLE x\n PASSWORD 12S3cret;", "ALTER ROLE x PASSWORD /* x */ 'S3cret' FORM;",
+		"DO $$ BEGIN EXECUTE 'ALTER ROLE nosuch PASSWORD ''S3cret''' FORM; END $$;", "ALTER ROLE nosuch PASSWORD 'S3cret';",
+		"CREATE SUBSCRIPTION s CONNECTION 'host S3cret' PUBLICATION p WITH (connect = false);",
+	}
+	hidden := func(args ...string) result {
+		t.Helper()
+		r := c.run(args...)
+		if strings.Contains(r.out+r.err, "S3cret") {
+			t.Errorf("replank %s shows a password:\n%s%s", args, r.out, r.err)
+		}
+		return r
+	}
+	c.write("right.sql", strings.Join(right, ";\n")+";\n",
+		"planned.sql", "CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1 port=1 password=S3cret' PUBLICATION p;")
+	for _, json := range []string{"--json=false", "--json"} {
+		hidden("plan", "planned.sql", json)
+		hidden("plan", "right.sql", json)
+		if r := hidden("apply", "right.sql", json, "--accept", "irreversible", "-vv"); r.code != exitOK {
+			t.Errorf("apply %s: %d\n%s%s", json, r.code, r.out, r.err)
+		}
+		for i, sql := range wrong {
+			name := fmt.Sprintf("wrong%d.sql", i)
+			c.write(name, sql)
+			hidden("plan", name, json)
+			if r := hidden("apply", name, json, "--accept", "irreversible,subscribers", "-vv"); r.code == exitOK {
+				t.Errorf("apply %s: %d\n%s%s", name, r.code, r.out, r.err)
+			}
+		}
+	}
+	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"doctor"}, {"receipt", "right"}} {
+		hidden(args...)
+	}
+	for _, db := range []string{"host = h password = S3cret port=abc", "host = h password = 'S3cret x' port=abc", "host=h password=my S3cret", "mysql://u:S3cret@h/x",
+		"postgres://u:S3cret@h:abc/x", "postgres://u:S3/cret@h/S3cret:x", "host=127.0.0.1 port=1 password = S3cret", "postgres:/u:S3cret@h"} {
+		if r := hidden("status", "--db", db, "--json"); r.code == exitOK {
+			t.Errorf("%s is a database", db)
+		}
+		c.write("replank.toml", fmt.Sprintf("db = %q\ndirect_db = %q x\n", db, db))
+		hidden("status")
 	}
 }
 

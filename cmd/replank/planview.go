@@ -104,7 +104,7 @@ func moment(s plan.Step) string {
 }
 
 func (v *planView) step(n int, s plan.Step) {
-	v.wrapped(fmt.Sprintf("  %2d. ", n), bold, hidePasswords(s.Title))
+	v.wrapped(fmt.Sprintf("  %2d. ", n), bold, pg.HideSecrets(s.Title))
 	v.statements(s)
 	v.locks(s)
 	v.field("rewrites", red, v.some(s.Rewrites))
@@ -142,7 +142,7 @@ func (v *planView) statements(s plan.Step) {
 // sql shows a statement, or enough of it.
 func (v *planView) sql(sql string) {
 	if !v.full {
-		sql = hidePasswords(sql)
+		sql = pg.HideSecrets(sql)
 	}
 	lines := strings.Split(strings.TrimSpace(strings.TrimRight(strings.TrimSpace(sql), ";")), "\n")
 	for i, l := range lines {
@@ -268,7 +268,7 @@ func (v *planView) wayBack(s plan.Step) {
 			v.field(pad(name, 1), "", oneLine(sql)+";")
 		}
 	case len(s.Reverse) > 0:
-		text := oneLine(s.Reverse[0])
+		text := pg.HideSecrets(oneLine(s.Reverse[0]))
 		if n := len(s.Reverse) - 1; n > 0 {
 			text = cut(text, v.width-30) + fmt.Sprintf(" … and %d more", n)
 		}
@@ -284,7 +284,7 @@ func (v *planView) notices(p *plan.Plan) {
 	}
 	v.line("  %s", v.paint(cyan, "what old code will notice"))
 	for _, n := range p.Notices {
-		v.wrapped("      "+n.Code+": ", "", n.Text)
+		v.wrapped("      "+n.Code+": ", "", hideSecretsInProse(n.Text))
 	}
 }
 
@@ -394,7 +394,7 @@ func (v *planView) asked(p *migrate.Preview) {
 	v.line("%s", v.paint(bold, "A person must accept"))
 	var classes []string
 	for _, c := range p.Consents {
-		v.wrapped("  "+v.paint(yellow, c.Class)+" ", "", fmt.Sprintf("%s: %s", c.Source, c.Reason))
+		v.wrapped("  "+v.paint(yellow, c.Class)+" ", "", fmt.Sprintf("%s: %s", c.Source, hideSecretsInProse(c.Reason)))
 		if !slices.Contains(classes, c.Class) {
 			classes = append(classes, c.Class)
 		}

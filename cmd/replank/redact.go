@@ -52,14 +52,23 @@ func redactAll(sqls []string) []string {
 	return out
 }
 
-var quoted = regexp.MustCompile(`(?s)'[^']*'|\$(\w*)\$.*?\$\w*\$`)
+// What the parser cites where a statement goes wrong, when it is a constant.
+var near = regexp.MustCompile(`(?s)( at or near ")(?:(?:[eEbBxXnN]|[uU]&)?'|\$[^\d"]).*"`)
+
+// A quoted constant in a sentence; an apostrophe behind a letter begins none.
+var quoted = regexp.MustCompile(`(?s)(?:\b[eEbBxXnN]|\b[uU]&|\B)'(?:[^']|'')*(?:'|$)|\$(\w*)\$.*?(?:\$\w*\$|$)`)
 
 // redactProse takes quoted constants out of a sentence that cites SQL. A lexer of SQL would stumble over an
 // apostrophe.
-func redactProse(s string) string { return quoted.ReplaceAllString(s, "'…'") }
+func redactProse(s string) string {
+	return quoted.ReplaceAllString(hideSecretsInProse(s), "'…'")
+}
 
-var passwords = regexp.MustCompile(`(?i)(\bpassword\s*=?\s*)(e?'(?:[^']|'')*'|\$(\w*)\$.*?\$\w*\$)`)
+var secretInProse = regexp.MustCompile(`(?is)(\b\w*(?:password|passwd|passphrase|secret)["']?(?:\s*[:=]+>?\s*|\s+))((?:e|n|u&)?'(?:[^']|'')*(?:'|$)|\$(\w*)\$.*?(?:\$\w*\$|$))`)
 
-// hidePasswords is for what people read: they know their own SQL, but whoever looks over their shoulder, or into
-// the log of a pipeline, must not learn a password.
-func hidePasswords(sql string) string { return passwords.ReplaceAllString(sql, "${1}'…'") }
+// hideSecretsInProse is for what people read: they know their own SQL, but whoever looks over their shoulder, or
+// into the log of a pipeline, must not learn a password. [pg.HideSecrets] is the same for SQL itself.
+func hideSecretsInProse(s string) string {
+	s = secretInProse.ReplaceAllString(near.ReplaceAllString(s, `${1}'…'"`), "${1}'…'")
+	return quoted.ReplaceAllStringFunc(s, pg.HideSecrets)
+}

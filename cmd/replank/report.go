@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/replank/replank/ddl"
+	"github.com/replank/replank/internal/pg"
 	"github.com/replank/replank/migrate"
 	"github.com/replank/replank/plan"
 )
@@ -22,8 +23,14 @@ type trouble struct {
 	Hint    string   `json:"hint,omitempty"`
 	Pos     *ddl.Pos `json:"position,omitempty"`
 	// TakenBack says that the migration was begun and is reverted.
-	TakenBack bool   `json:"taken_back,omitempty"`
-	Line      string `json:"-"` // the source line at Pos
+	TakenBack bool     `json:"taken_back,omitempty"`
+	excerpt   *excerpt // the source at Pos
+}
+
+// excerpt is a line of a migration, without its secrets, and the column of it that is meant.
+type excerpt struct {
+	line   string
+	column int // in characters, from 0
 }
 
 // report tells the user how the command ended, unless it has said so itself.
@@ -82,41 +89,81 @@ func (a *app) trouble(err error) trouble {
 	switch {
 	case errors.As(err, &refusal):
 		t.Code, t.Message, t.Hint = refusal.Code, refusal.Reason, refusal.Hint
-		t.at(refusal.Pos, a.lineOf(refusal.Pos))
+		a.at(&t, refusal.Pos)
 	case errors.As(err, &setting):
 		t.Message = setting.message()
-		t.at(setting.pos, "") // without the line, which may hold a password
+		if setting.pos.Line > 0 {
+			t.Pos = &setting.pos // without the line, which may hold a password
+		}
 	case errors.As(err, &syntax):
 		t.Message = syntax.Message
-		t.at(syntax.Pos, syntax.Line)
+		a.at(&t, syntax.Pos)
 	case errors.As(err, &client):
 		t.Message, t.Hint = client.Message, client.Hint
-		t.at(client.Pos, client.Line)
+		a.at(&t, client.Pos)
 	}
 	return t
 }
 
-func (t *trouble) at(pos ddl.Pos, line string) {
-	if pos.Line > 0 {
-		t.Pos, t.Line = &pos, line
+// at says where an error is, with the line where this process has read the source. What the parser stumbled over
+// is in the message: it goes where it is a secret.
+func (a *app) at(t *trouble, pos ddl.Pos) {
+	if pos.Line == 0 {
+		return
+	}
+	t.Pos = &pos
+	text, known := a.sources[pos.File]
+	if !known || pos.Offset > len(text) {
+		return
+	}
+	x, secret := cutOut(text, pos.Offset)
+	t.excerpt = &x
+	if i := strings.Index(t.Message, ` at or near "`); secret && i >= 0 {
+		t.Message = t.Message[:i] + ` at or near "'…'"`
 	}
 }
+
+// cutOut is the line of a source that holds a byte; secret reports whether the byte is part of a secret.
+func cutOut(text string, offset int) (x excerpt, secret bool) {
+	begin, end := strings.LastIndexByte(text[:offset], '\n')+1, len(text)
+	if i := strings.IndexByte(text[offset:], '\n'); i >= 0 {
+		end = offset + i
+	}
+	var b strings.Builder
+	show := func(from, to int) {
+		if from <= offset && offset <= to {
+			x.column = runes(b.String()) + runes(strings.TrimPrefix(text[from:offset], bom))
+		}
+		b.WriteString(strings.TrimPrefix(text[from:to], bom))
+	}
+	at := begin
+	for _, s := range pg.Secrets(text) { // of all of the text: a constant may have begun on another line
+		if s.End <= begin || s.Start >= end {
+			continue
+		}
+		show(at, max(at, s.Start))
+		if s.Start <= offset && offset < s.End {
+			x.column, secret = runes(b.String()), true
+		}
+		b.WriteString("'…'")
+		at = min(s.End, end)
+	}
+	if at < end || !secret {
+		show(at, end)
+	}
+	x.line = strings.TrimSuffix(b.String(), "\r")
+	return x, secret
+}
+
+// bom may begin a file, and is no part of its first line.
+const bom = "\ufeff"
 
 // redact takes the values of cited SQL out, as everywhere in JSON.
 func (t *trouble) redact() {
-	t.Message, t.Hint = redactProse(t.Message), hidePasswords(t.Hint)
+	t.Message, t.Hint = redactProse(t.Message), hideSecretsInProse(t.Hint)
 	for i, item := range t.Items {
 		t.Items[i] = redactProse(item)
 	}
-}
-
-// lineOf is the line of a source file that this process has read.
-func (a *app) lineOf(pos ddl.Pos) string {
-	lines := strings.Split(a.sources[pos.File], "\n")
-	if pos.Line < 1 || pos.Line > len(lines) {
-		return ""
-	}
-	return strings.TrimSuffix(lines[pos.Line-1], "\r")
 }
 
 // trouble writes one error: what, where, and what to do.
@@ -140,15 +187,15 @@ func (p *printer) trouble(t trouble) {
 	if t.Code != "" && t.Verdict == exitName(exitRefused) {
 		text += " (" + t.Code + ")"
 	}
-	p.wrapped(p.paint(color, lead), "", hidePasswords(text))
-	if t.Line != "" {
-		p.excerpt(*t.Pos, hidePasswords(t.Line))
+	p.wrapped(p.paint(color, lead), "", hideSecretsInProse(text))
+	if t.excerpt != nil {
+		p.excerpt(t.Pos.Line, *t.excerpt)
 	}
 	for _, item := range t.Items {
-		p.wrapped("  - ", "", hidePasswords(item))
+		p.wrapped("  - ", "", hideSecretsInProse(item))
 	}
 	if t.Hint != "" {
-		p.wrapped(p.paint(cyan, "hint: "), "", hidePasswords(t.Hint))
+		p.wrapped(p.paint(cyan, "hint: "), "", hideSecretsInProse(t.Hint))
 	}
 }
 
@@ -156,9 +203,9 @@ func (p *printer) trouble(t trouble) {
 const longestExcerpt = 120
 
 // excerpt draws a source line with a caret below a column.
-func (p *printer) excerpt(pos ddl.Pos, line string) {
-	text, column := []rune(line), max(0, pos.Column-1)
-	column = min(column, len(text))
+func (p *printer) excerpt(number int, x excerpt) {
+	text := []rune(x.line)
+	column := min(x.column, len(text))
 	if len(text) > longestExcerpt {
 		from := max(0, min(column-longestExcerpt/2, len(text)-longestExcerpt))
 		text = text[from:min(len(text), from+longestExcerpt)]
@@ -171,7 +218,7 @@ func (p *printer) excerpt(pos ddl.Pos, line string) {
 			gap[i] = '\t' // as wide as above, whatever that is
 		}
 	}
-	margin := fmt.Sprintf("%5d | ", pos.Line)
+	margin := fmt.Sprintf("%5d | ", number)
 	p.line("%s%s", p.paint(dim, margin), string(text))
 	p.line("%s%s%s", p.paint(dim, strings.Repeat(" ", len(margin)-2)+"| "), string(gap), p.paint(red, "^"))
 }

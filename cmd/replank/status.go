@@ -94,6 +94,18 @@ func (s *statusView) look(ctx context.Context) (doc statusJSON, gate error, err 
 	if err != nil {
 		return doc, nil, err
 	}
+	clean := hideSecretsInProse
+	if s.set.JSON {
+		clean = redactProse
+	}
+	for _, runs := range [][]migrate.RunStatus{st.Runs, st.Last} {
+		for i := range runs {
+			runs[i].Error = clean(runs[i].Error)
+			for k := range runs[i].Steps {
+				runs[i].Steps[k].Error = clean(runs[i].Steps[k].Error)
+			}
+		}
+	}
 	doc = statusJSON{Kind: "status", Status: st}
 	if len(s.paths) > 0 {
 		ms, err := s.read(s.paths)
