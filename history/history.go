@@ -77,7 +77,9 @@ func Read(paths ...string) ([]Migration, error) {
 	}
 	seen := make(map[string]string, len(ms))
 	for _, m := range ms {
-		if other, dup := seen[m.Name]; dup {
+		if other, dup := seen[m.Name]; dup && filepath.Clean(other) == filepath.Clean(m.Path) {
+			return nil, &Error{Path: m.Path, Err: errors.New("the file is named twice")}
+		} else if dup {
 			return nil, &Error{Path: m.Path,
 				Err:  fmt.Errorf("the name %s is taken by %s", m.Name, other),
 				hint: "the journal knows a migration by its file name, or by `-- replank: name`; rename the one that was never applied"}

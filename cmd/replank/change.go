@@ -324,11 +324,12 @@ that another executor is working on is cancelled first.`,
 	return cmd
 }
 
+// first is the migration that a command names, "" when it names none. People complete the names of files.
 func first(args []string) string {
 	if len(args) == 0 {
 		return ""
 	}
-	return args[0]
+	return strings.TrimSuffix(args[0], ".sql")
 }
 
 // named ends a command that did one thing to some migrations.
@@ -407,7 +408,7 @@ and resume, or name the ids here; then resume.`,
 				ids[i] = id
 			}
 			return a.engine(cmd.Context(), func(e *migrate.Engine) error {
-				return a.named("waived", args[1:], e.Waive(cmd.Context(), args[0], ids...))
+				return a.named("waived", args[1:], e.Waive(cmd.Context(), first(args), ids...))
 			})
 		},
 	}

@@ -86,7 +86,7 @@ func TestLifeCycle(t *testing.T) {
 		t.Errorf("id is %s after complete", got)
 	}
 	contains(t, c.want(exitOK, "complete").out, "nothing to complete")
-	contains(t, c.want(exitOK, "receipt", "002_bigint").out, `"old_readers"`, `"done_at"`)
+	contains(t, c.want(exitOK, "receipt", "002_bigint.sql").out, `"old_readers"`, `"done_at"`)
 
 	c.want(exitOK, "apply", "m")
 	c.want(exitOK, "status", "--gate", "m")
@@ -98,7 +98,7 @@ func TestLifeCycle(t *testing.T) {
 	if n := pgtest.Value[int](t, dsn, "SELECT count(*) FROM orders WHERE note LIKE 'X%'"); n != 2000 {
 		t.Errorf("%d rows are changed", n)
 	}
-	contains(t, c.want(exitOK, "revert").out, "reverted: 003_note")
+	contains(t, c.want(exitOK, "revert", "003_note.sql").out, "reverted: 003_note")
 	if n := pgtest.Value[int](t, dsn, "SELECT count(*) FROM orders WHERE note LIKE 'x%'"); n != 2000 {
 		t.Errorf("%d rows have their value back", n)
 	}
@@ -282,7 +282,10 @@ func TestNeedsPerson(t *testing.T) {
 	c.want(exitPerson, "apply", "m", "--accept", "irreversible")
 	contains(t, c.want(exitPerson, "status", "--gate").err, "001")
 	contains(t, c.want(exitOK, "status").out, "failed", "a person decides")
-	contains(t, c.run("doctor").out, "has failed")
+	contains(t, c.want(exitFailed, "doctor").out, "has failed")
+	if doc := objects(t, c.want(exitFailed, "doctor", "--json").out); doc[len(doc)-1]["exit_code"] != 1.0 {
+		t.Errorf("doctor --json: %v", doc)
+	}
 }
 
 func TestPlainWhenPiped(t *testing.T) {

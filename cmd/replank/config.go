@@ -130,7 +130,7 @@ var options = []option{
 		fs.StringVar(&s.LogFormat, "log-format", "text", "log lines on standard error: text or json")
 	}, want: "text or json", ok: func(s *settings) bool { return s.LogFormat == "text" || s.LogFormat == "json" }},
 	{name: "verbose", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
-		fs.CountVarP(&s.Verbose, "verbose", "v", "log what is done; -vv: every detail")
+		fs.CountVarP(&s.Verbose, "verbose", "v", "log what is done; -vv: also progress")
 	}, want: "0, 1 or 2", ok: func(s *settings) bool { return s.Verbose >= 0 }},
 	{name: "quiet", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVarP(&s.Quiet, "quiet", "q", false, "print results and errors only")

@@ -93,6 +93,62 @@ func TestNoConnection(t *testing.T) {
 	}
 }
 
+// TestTLS: what to do about a server without TLS, and no word of it where it does no harm.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	c, dsn := newShop(t)
+	r := c.want(exitFailed, "status", "--db", pgtest.Param(dsn, "sslmode", "require"))
+	contains(t, r.err, "server refused TLS connection", "hint: the server has no TLS", "sslmode")
+	c.want(exitOK, "status", "--db", pgtest.Param(dsn, "sslmode", "prefer"))
+	u, err := url.Parse(pgtest.Param(dsn, "sslmode", "prefer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.User("no such role")
+	r = c.want(exitFailed, "status", "--db", u.String())
+	contains(t, r.err, `role "no such role" does not exist`, "hint: check user and password")
+	if strings.Contains(r.err, "TLS") {
+		t.Errorf("a word too many about TLS:\n%s", r.err)
+	}
+}
+
+// TestLibpq: libpq's own variables and files name the database where nothing else does.
+func TestLibpq(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DB(t)
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCLI(t, "")
+	name := pgtest.Database(dsn)
+	service := fmt.Sprintf("[here]\nhost=%s\nport=%s\nuser=%s\ndbname=%s\n", u.Hostname(), u.Port(), u.User.Username(), name)
+	c.write("pg_service.conf", service)
+	file := "PGSERVICEFILE=" + filepath.Join(c.dir, "pg_service.conf")
+	for _, env := range [][]string{
+		{"PGHOST=" + u.Hostname(), "PGPORT=" + u.Port(), "PGUSER=" + u.User.Username(), "PGDATABASE=" + name},
+		{file, "PGSERVICE=here"}, {file, "DATABASE_URL=service=here"}, {file, "REPLANK_DB=postgres:///?service=here"},
+	} {
+		contains(t, c.with(env...).want(exitOK, "status").out, name+" on PostgreSQL")
+	}
+	contains(t, c.with(file, "PGSERVICE=nowhere").want(exitUsage, "status").err, "nowhere")
+}
+
+func TestVerbose(t *testing.T) {
+	t.Parallel()
+	c, _ := newShop(t)
+	c.write("m.sql", "CREATE TABLE made (password text DEFAULT 'x');\nCREATE VIEW v AS SELECT 'postgres://u:S3cret@h/' AS url;\n")
+	r := c.want(exitOK, "apply", "m.sql", "-v", "--log-format", "json")
+	contains(t, r.out, "done: m")
+	log := objects(t, r.err)
+	if len(log) < 4 || log[0]["msg"] != "state" || log[0]["migration"] != "m" || strings.Contains(r.err, "S3cret") {
+		t.Errorf("apply -v:\n%s", r.err)
+	}
+	if r := c.want(exitOK, "apply", "m.sql"); r.err != "" {
+		t.Errorf("a log that nobody wants:\n%s", r.err)
+	}
+}
+
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	c, dsn := newShop(t)
@@ -103,7 +159,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{exitOK, ""}, {exitOK, "--help"}, {exitOK, "help exit-codes"}, {exitOK, "version"}, {exitOK, "completion bash"},
 		{exitOK, "plan ok.sql"}, {exitOK, "status"}, {exitOK, "doctor"}, {exitOK, "grants"}, {exitOK, "complete"}, {exitOK, "pause"},
-		{exitUsage, "nonsense"}, {exitUsage, "help nonsense"}, {exitOK, "help plan"}, {exitUsage, "plan --nonsense"}, {exitUsage, "plan"}, {exitUsage, "plan nosuch"},
+		{exitUsage, "nonsense"}, {exitUsage, "help nonsense"}, {exitUsage, "completion"}, {exitUsage, "completion tcsh"}, {exitOK, "help plan"}, {exitUsage, "plan --nonsense"}, {exitUsage, "plan"}, {exitUsage, "plan nosuch"},
 		{exitUsage, "plan empty"}, {exitUsage, "plan ok.sql ok.sql"}, {exitUsage, "backfill"}, {exitUsage, "complete a b"},
 		{exitUsage, "apply ok.sql --lock-budget nonsense"}, {exitUsage, "apply ok.sql --workers 0"}, {exitUsage, "waive ok x"},
 		{exitUsage, "status --config nosuch.toml"}, {exitUsage, "complete nosuch"}, {exitUsage, "revert nosuch"},

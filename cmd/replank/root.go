@@ -96,12 +96,22 @@ side by side until you say that nobody needs the old one.
 	a.set.addFlags((&cobra.Command{}).Flags(), planning, executing, nowhere)
 	root.AddCommand(a.commands()...)
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp()})
-	a.strictHelp(root)
+	a.strict(root)
 	return root
 }
 
-// strictHelp makes a help topic that is none an error: cobra ends with 0. Help is there whatever replank.toml says.
-func (a *app) strictHelp(root *cobra.Command) {
+// strict makes a help topic that is none, and completion for no shell, errors: cobra ends with 0. Help is there whatever replank.toml says.
+func (a *app) strict(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	completion, _, _ := root.Find([]string{"completion"})
+	completion.Example = "  replank completion bash > /etc/bash_completion.d/replank"
+	completion.RunE = func(cmd *cobra.Command, args []string) error {
+		return &usageError{err: errors.New("which shell? bash, zsh, fish or powershell"), hint: cmd.CommandPath() + " SHELL --help says how to install it"}
+	}
+	completion.Args = cobra.ArbitraryArgs
+	for _, shell := range completion.Commands() {
+		shell.Example = "  " + shell.CommandPath()
+	}
 	root.InitDefaultHelpCmd()
 	help, _, _ := root.Find([]string{"help"})
 	help.Example = "  replank help apply\n  replank help exit-codes"
@@ -195,6 +205,9 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 // open connects to the database. The engine is closed with the process: a failure may make it look again.
 func (a *app) open(ctx context.Context, events func(migrate.Event)) (*migrate.Engine, error) {
+	if a.set.Verbose > 0 {
+		events = a.logged(events)
+	}
 	e, err := migrate.Open(ctx, migrate.Config{
 		DSN: a.set.dsn(), Owner: a.set.Owner, Accept: a.set.Accept, CancelBlockers: a.set.CancelBlockers,
 		LockBudget: a.set.LockBudget, LockWait: a.set.LockWait, Workers: a.set.Workers, FullPace: a.set.FullPace, BigRows: a.set.BigRows, DiskFree: int64(a.set.DiskFree),
@@ -206,6 +219,32 @@ func (a *app) open(ctx context.Context, events func(migrate.Event)) (*migrate.En
 	}
 	a.lastEngine = e
 	return e, nil
+}
+
+// logged writes events to the log as well: --verbose.
+func (a *app) logged(shown func(migrate.Event)) func(migrate.Event) {
+	return func(e migrate.Event) {
+		level := slog.LevelInfo
+		if e.Kind == migrate.EventProgress {
+			level = slog.LevelDebug
+		}
+		attrs := []slog.Attr{slog.String("migration", e.Run), slog.String("state", string(e.State))}
+		for _, f := range []struct{ key, text string }{{"step", e.Step}, {"title", pg.HideSecrets(e.Title)}, {"text", hideSecretsInProse(e.Text)}, {"idle", e.Idle}} {
+			if f.text != "" {
+				attrs = append(attrs, slog.String(f.key, f.text))
+			}
+		}
+		if e.Took > 0 {
+			attrs = append(attrs, slog.Float64("took_seconds", e.Took.Seconds()))
+		}
+		if e.Rows > 0 {
+			attrs = append(attrs, slog.Int64("rows", e.Rows))
+		}
+		a.log.LogAttrs(context.Background(), level, string(e.Kind), attrs...)
+		if shown != nil {
+			shown(e)
+		}
+	}
 }
 
 func (a *app) requester() string {

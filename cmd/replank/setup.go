@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,6 +35,9 @@ makes it its own.`,
 			}
 			if forget {
 				a.changing = true
+				if st, err := e.Status(cmd.Context()); err == nil && !st.Installed {
+					return a.say("forgotten", "there is no journal here")
+				}
 				if err := e.Forget(cmd.Context()); err != nil {
 					return err
 				}
@@ -43,15 +47,17 @@ makes it its own.`,
 			if err != nil {
 				return err
 			}
+			code := exitOK
+			if slices.ContainsFunc(found, func(f migrate.Finding) bool { return f.Level == migrate.Bad }) {
+				code = exitFailed
+			}
 			if a.set.JSON {
-				err = a.printJSONDocument(map[string]any{"findings": append([]migrate.Finding{}, found...)})
+				err = a.printJSONDocument(map[string]any{"findings": append([]migrate.Finding{}, found...), "exit_code": code})
 			} else {
 				a.out.findings(found)
 			}
-			for _, f := range found {
-				if err == nil && f.Level == migrate.Bad {
-					return errUnwell
-				}
+			if err == nil && code != exitOK {
+				return errUnwell
 			}
 			return err
 		},
@@ -94,7 +100,7 @@ writes the files up to and including NAME down as applied, and does nothing else
 				return err
 			}
 			return a.engine(cmd.Context(), func(e *migrate.Engine) error {
-				n, err := e.Baseline(cmd.Context(), ms, strings.TrimSuffix(args[0], ".sql"))
+				n, err := e.Baseline(cmd.Context(), ms, first(args))
 				a.endView()
 				if err != nil {
 					return err

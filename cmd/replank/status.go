@@ -321,7 +321,7 @@ func (a *app) receiptCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rec, err := e.Receipt(cmd.Context(), args[0])
+			rec, err := e.Receipt(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}

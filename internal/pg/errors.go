@@ -109,11 +109,16 @@ type ConnectError struct{ Err error }
 // Error says once what failed, whether at one address or at several, with TLS or without.
 func (e *ConnectError) Error() string {
 	var b strings.Builder
-	b.WriteString("connect to PostgreSQL: ")
-	for i, line := range strings.Split(strings.TrimPrefix(e.Err.Error(), "failed to connect to "), "\n") {
+	const op = "connect to PostgreSQL: "
+	b.WriteString(op)
+	lines := strings.Split(strings.TrimPrefix(e.Err.Error(), "failed to connect to "), "\n")
+	for i, line := range lines {
 		line = strings.TrimSpace(line)
+		if strings.HasSuffix(line, refusedTLS) && i < len(lines)-1 {
+			continue // tried once more without
+		}
 		switch {
-		case i == 0:
+		case b.Len() == len(op):
 		case strings.HasSuffix(b.String(), line):
 			continue
 		case strings.HasSuffix(b.String(), ":"):
@@ -128,10 +133,19 @@ func (e *ConnectError) Error() string {
 
 func (e *ConnectError) Unwrap() error { return e.Err }
 
+// What pgx says of a server that answers a request for TLS with no.
+const refusedTLS = "server refused TLS connection"
+
 // Hint says what to do.
 func (e *ConnectError) Hint() string {
-	switch SQLState(e.Err) {
+	switch text := e.Err.Error(); SQLState(e.Err) {
 	case "":
+		switch {
+		case strings.HasSuffix(text, refusedTLS):
+			return "the server has no TLS: switch ssl on there, or ask for less with sslmode (prefer, disable)"
+		case strings.Contains(text, "certificate"):
+			return "sslrootcert names the certificates to trust; sslmode says how much is checked"
+		}
 		return "is the server running, and are host and port its own?"
 	case "28000", "28P01":
 		return "check user and password (PGUSER, PGPASSWORD, ~/.pgpass) and the server's pg_hba.conf"
