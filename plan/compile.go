@@ -138,8 +138,17 @@ func (c *compiler) at(err error) error {
 	if errors.As(err, &se) {
 		return err
 	}
-	return fmt.Errorf("%s: %w", c.stmt.Pos, err)
+	return &StatementError{Pos: c.stmt.Pos, Err: err}
 }
+
+// StatementError is what is wrong with a statement of a file, such as a table that does not exist.
+type StatementError struct {
+	Pos ddl.Pos
+	Err error
+}
+
+func (e *StatementError) Error() string { return e.Pos.String() + ": " + e.Err.Error() }
+func (e *StatementError) Unwrap() error { return e.Err }
 
 func (c *compiler) refuse(code, hint, reason string, args ...any) error {
 	return &Refusal{Code: code, Pos: c.stmt.Pos, Reason: fmt.Sprintf(reason, args...), Hint: hint}

@@ -79,6 +79,7 @@ func TestNoConnection(t *testing.T) {
 		{"postgres://somebody@127.0.0.1:1/shop", "", "127.0.0.1:1 (", "is the server running"},
 		{"postgres://somebody@127.0.0.1:1,127.0.0.1:2/shop", "", "127.0.0.1:2 (", "is the server running"},
 		{u.String(), "", `database "no such" does not exist`, "create the database, or name another one"},
+		{pgtest.Param(dsn, "conn_max_age", "600"), "", `unrecognized configuration parameter "conn_max_age"`, "the connection string has a parameter that only the application knows"},
 		{"", "1", ".s.PGSQL.1 (", "no database was named"},
 	} {
 		c := newCLI(t, tt.dsn)
@@ -236,6 +237,11 @@ func TestJSON(t *testing.T) {
 		t.Errorf("a syntax error in JSON: %v", e)
 	}
 	contains(t, r.err, "bad.sql:1:1")
+	c.write("unknown.sql", "SELECT 1;\nALTER TABLE nosuch ADD COLUMN a int;\n")
+	e = objects(t, c.want(exitUsage, "apply", "unknown.sql", "--json").out)[0]["errors"].([]any)[0].(map[string]any)
+	if pos, ok := e["position"].(map[string]any); !ok || pos["line"] != 2.0 || e["message"] != "relation nosuch does not exist" {
+		t.Errorf("an unknown table in JSON: %v", e)
+	}
 }
 
 // TestPrecedence: replank.toml < environment < flags.

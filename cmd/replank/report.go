@@ -73,6 +73,7 @@ func (a *app) trouble(err error) trouble {
 		syntax  *ddl.SyntaxError
 		client  *ddl.ClientError
 		setting *settingError
+		wrong   *plan.StatementError
 	)
 	if errors.As(err, &engine) {
 		t.Run, t.Step, t.TakenBack = engine.Run, engine.Step, engine.TakenBack
@@ -98,6 +99,9 @@ func (a *app) trouble(err error) trouble {
 	case errors.As(err, &syntax):
 		t.Message = syntax.Message
 		a.at(&t, syntax.Pos)
+	case errors.As(err, &wrong):
+		t.Message = wrong.Err.Error()
+		a.at(&t, wrong.Pos)
 	case errors.As(err, &client):
 		t.Message, t.Hint = client.Message, client.Hint
 		a.at(&t, client.Pos)

@@ -149,6 +149,8 @@ func (e *ConnectError) Hint() string {
 		return "is the server running, and are host and port its own?"
 	case "28000", "28P01":
 		return "check user and password (PGUSER, PGPASSWORD, ~/.pgpass) and the server's pg_hba.conf"
+	case "42704":
+		return "the connection string has a parameter that only the application knows: give replank one without it"
 	case "3D000":
 		return "create the database, or name another one"
 	}
