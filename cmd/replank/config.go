@@ -56,11 +56,12 @@ const (
 
 // option is one setting with its three names: --lock-budget, REPLANK_LOCK_BUDGET, lock_budget.
 type option struct {
-	name  string
-	scope scope
-	add   func(fs *pflag.FlagSet, s *settings)
-	want  string                 // what is allowed, where the type does not tell
-	ok    func(s *settings) bool // whether a value that could be read is allowed; nil: it is
+	name   string
+	scope  scope
+	add    func(fs *pflag.FlagSet, s *settings)
+	want   string                 // what is allowed, where the type does not tell
+	secret bool                   // the value may hold a password
+	ok     func(s *settings) bool // whether a value that could be read is allowed; nil: it is
 }
 
 func (o option) env() string {
@@ -73,10 +74,10 @@ var consents = []string{"irreversible", "column-order", "triggers", "room", "sub
 
 // options is every setting there is. docs/configuration.md lists them; a test compares.
 var options = []option{
-	{name: "db", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
+	{name: "db", scope: everywhere, secret: true, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringVar(&s.DB, "db", "", "the database: a URL or keywords (default: DATABASE_URL, then libpq's PGHOST, PGDATABASE, …)")
 	}},
-	{name: "direct-db", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
+	{name: "direct-db", scope: everywhere, secret: true, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringVar(&s.DirectDB, "direct-db", "", "the server itself, where --db goes through a connection pooler")
 	}},
 	{name: "owner", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
@@ -88,7 +89,7 @@ var options = []option{
 	{name: "accept", scope: planning, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringSliceVar(&s.Accept, "accept", nil, "consents that plan asks for: "+strings.Join(consents, ","))
 	}, want: "any of " + strings.Join(consents, ", "), ok: func(s *settings) bool {
-		return !slices.ContainsFunc(s.Accept, func(class string) bool { return !slices.Contains(consents, class) })
+		return !slices.ContainsFunc(s.Accept, func(class string) bool { return !slices.Contains(consents, strings.TrimSpace(class)) })
 	}},
 	{name: "version-schema", scope: planning, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.VersionSchema, "version-schema", false, "show the new shape in a schema of views named like the migration")
@@ -273,13 +274,16 @@ func (s *settings) load(given *pflag.FlagSet, getenv func(string) string, file s
 			continue
 		}
 		s.from[o.name] = from
-		for i, class := range s.Accept {
-			s.Accept[i] = strings.TrimSpace(class)
-		}
 		if err != nil || o.ok != nil && !o.ok(s) {
-			from.what = fmt.Sprintf("want %s, not %s", wanted(f), asWritten(shown))
+			from.what = "want " + wanted(f)
+			if !o.secret {
+				from.what += ", not " + asWritten(shown)
+			}
 			wrong = append(wrong, &from)
 		}
+	}
+	for i, class := range s.Accept {
+		s.Accept[i] = strings.TrimSpace(class)
 	}
 	// A database named on the command line must not lose to a forgotten direct_db of another one.
 	if rank["db"] > rank["direct-db"] {

@@ -470,8 +470,15 @@ func TestNoPasswordIsShown(t *testing.T) {
 		if r := hidden("status", "--db", db, "--json"); r.code == exitOK {
 			t.Errorf("%s is a database", db)
 		}
-		c.write("replank.toml", fmt.Sprintf("db = %q\ndirect_db = %q x\n", db, db))
-		hidden("status")
+		for _, wrong := range []string{"direct_db = %q x\n", "direct_db = [%q]\n", "direct_db = %s\n", "db = \"%s\n", "direct_db = '%q' '\n", "[direct_db]\nx = %q\n"} {
+			c.write("replank.toml", fmt.Sprintf(wrong, db))
+			if r := hidden("status", "--json"); r.code != exitUsage {
+				t.Errorf("%s for %s: exit code %d", wrong, db, r.code)
+			}
+		}
+		if err := os.Remove(filepath.Join(c.dir, "replank.toml")); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
