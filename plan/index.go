@@ -92,7 +92,7 @@ func (c *compiler) partitionedIndex(r *ddl.Relation, op ddl.CreateIndex) error {
 	}
 	op.Concurrently, op.IfNotExists = false, false
 	full := ddl.Name{Schema: r.Name.Schema, Name: op.Name}
-	c.step(Step{Phase: Verify, Kind: Transaction, adopts: true, Title: fmt.Sprintf("adopt the partitions' indexes as %s", full),
+	c.step(Step{Phase: Verify, Kind: Transaction, adopts: true, Title: fmt.Sprintf("adopt the indexes of the partitions as %s", full),
 		SQL: []string{indexSQL(op)}, Reverse: []string{"DROP INDEX IF EXISTS " + full.String()}})
 	return nil
 }

@@ -417,7 +417,7 @@ func (c *compiler) twinIndexes(r *ddl.Relation, cols map[string]string, built fu
 				if err != nil {
 					return fmt.Errorf("index %s: %w", i.Name, err)
 				}
-				c.step(Step{Phase: Verify, Kind: Transaction, adopts: true, Title: "adopt the partitions' indexes as " + full.String(),
+				c.step(Step{Phase: Verify, Kind: Transaction, adopts: true, Title: "adopt the indexes of the partitions as " + full.String(),
 					SQL: []string{indexDef(sql, false)}, Reverse: []string{"DROP INDEX IF EXISTS " + full.String()}})
 			} else if err := c.buildTwinIndex(m, i, full, cols); err != nil {
 				return fmt.Errorf("index %s: %w", i.Name, err)
