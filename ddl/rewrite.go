@@ -291,6 +291,21 @@ func (r *renamer) referenced(k *pg.Constraint, refTable *Name, refCols map[strin
 	}
 }
 
+// ReferColumns gives a foreign key (as behind ADD) with the columns it refers to, where it leaves them to the primary key.
+func ReferColumns(def string, cols []string) (string, error) {
+	c, stmt, err := one(constraintPrefix + def)
+	if err != nil {
+		return "", fmt.Errorf("constraint definition %s: %w", def, err)
+	}
+	k := first[pg.Constraint](stmt)
+	if k == nil || k.Contype != pg.ConstrType_CONSTR_FOREIGN || len(k.PkAttrs) > 0 {
+		return def, nil
+	}
+	end := c.toks[c.skipName(c.at(k.Pktable.Location))-1].end
+	sql := c.apply([]edit{{end, end, " (" + QuoteIdents(cols) + ")"}})
+	return strings.TrimPrefix(sql, constraintPrefix), nil
+}
+
 // RenameTriggerDef gives a CREATE TRIGGER statement (pg_get_triggerdef) for another trigger: with the name name
 // where that is not "", on table where that is not nil, over the columns that cols names anew. What the
 // function reads inside is not touched.
