@@ -117,10 +117,10 @@ func (x *executor) applyFile(ctx context.Context, m history.Migration, position 
 		}
 		return nil, &Error{Op: "plan", Run: m.Name, Err: &RefusedError{Code: Input, Reason: "it cannot be carried out", Err: err}}
 	}
-	if by := blockedBy(p.Touches, held); len(by) > 0 {
+	if by := blockedBy(concerns(p), held); len(by) > 0 {
 		sum.Blocked = append(sum.Blocked, BlockedFile{m.Name, by})
 		x.e.event(Event{Kind: EventNote, Run: m.Name, Text: "waits for complete of " + strings.Join(by, ", ")})
-		return &holding{m.Name, p.Touches}, nil
+		return &holding{m.Name, concerns(p)}, nil
 	}
 	if missing := missingConsents(p, x.e.cfg.Accept); len(missing) > 0 {
 		return nil, (&Preview{Consents: missing}).Err()

@@ -1,6 +1,8 @@
 package migrate
 
 import (
+	"slices"
+
 	"github.com/replank/replank/ddl"
 	"github.com/replank/replank/plan"
 )
@@ -11,6 +13,9 @@ type holding struct {
 	run     string
 	touches []plan.Object
 }
+
+// concerns are the objects that have to be in one shape before a plan is carried out: what it changes and what it reads.
+func concerns(p *plan.Plan) []plan.Object { return slices.Concat(p.Touches, p.Reads) }
 
 // blockedBy finds the migrations among held that stand in the way of touches, in their order (RULES 26).
 func blockedBy(touches []plan.Object, held []holding) []string {

@@ -212,8 +212,11 @@ func (e *Engine) chain(p *Preview, schema *ddl.Schema, held []holding) {
 		}
 		if pl != nil {
 			f.Plan = pl
-			f.BlockedBy = blockedBy(pl.Touches, held)
-			if holds(pl) || len(f.BlockedBy) > 0 {
+			f.BlockedBy = blockedBy(concerns(pl), held)
+			switch {
+			case len(f.BlockedBy) > 0:
+				held = append(held, holding{f.Name, concerns(pl)})
+			case holds(pl):
 				held = append(held, holding{f.Name, pl.Touches})
 			}
 			p.Consents = append(p.Consents, missingConsents(pl, e.cfg.Accept)...)

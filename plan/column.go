@@ -27,7 +27,7 @@ func (c *compiler) addColumn(op ddl.AddColumn, sql string) error {
 	c.touch("table", r.Name, col.Name)
 	c.noticeShape(r, "gains column "+qi(col.Name))
 	back := fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(col.Name))
-	if c.twins.split != nil && c.twins.split.adds(r.Name, col.Name) {
+	if c.twins.split.adds(r.Name, col.Name) {
 		return nil // added by the split it belongs to
 	}
 	if fill, ok := c.directive("fill"); ok && col.NotNull && col.Default == "" {
@@ -37,7 +37,7 @@ func (c *compiler) addColumn(op ddl.AddColumn, sql string) error {
 		return c.refuse("generated-stored", "use GENERATED … VIRTUAL (PostgreSQL 18), or an ordinary column with a trigger",
 			"PostgreSQL has no way to add a stored generated column without rewriting the table under ACCESS EXCLUSIVE")
 	}
-	if !c.big(r) || c.plain() {
+	if (!c.big(r) || c.plain()) && !slices.ContainsFunc(col.Constraints, c.refersHeld) {
 		return c.asIs(op, sql, back)
 	}
 	if col.Identity != 0 && r.Kind == 'p' && c.now.Version < 170000 {
@@ -304,7 +304,12 @@ func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
 	}
 	back := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(op.Column))
 	phys := c.physical(r.Name, op.Column)
-	if fill, ok := c.directive("fill"); ok && phys == op.Column {
+	fill, ok := c.directive("fill")
+	if ok && phys != op.Column {
+		return c.refuse("held-column", "put the fill into a migration of its own, applied after this one is complete",
+			"column %s of %s has two shapes until complete, and a fill would have to give its value to both", qi(op.Column), r.Name)
+	}
+	if ok {
 		if err := c.triggerable(r, nil, fill); err != nil {
 			return err
 		}

@@ -47,6 +47,7 @@ func Compile(s *ddl.Schema, f *ddl.File, opt Options) (*Plan, error) {
 		fresh:   map[ddl.Name]bool{},
 		held:    map[ddl.Name]*held{},
 		dropped: map[string]bool{},
+		late:    map[string]bool{},
 		twins:   &twinSet{done: map[ddl.Name][]string{}, indexes: map[ddl.Name]bool{}},
 		plan: &Plan{
 			Format:   Format,
@@ -92,7 +93,13 @@ type compiler struct {
 	held  map[ddl.Name]*held // tables that keep an old and a new shape until complete
 	// dropped are names whose object goes at complete; what the file creates under them must wait for that.
 	dropped map[string]bool
-	twins   *twinSet
+	// together are the objects that the statement drops at once; they may stand on one another.
+	together []ddl.Name
+	// late are objects, and parts of them, that come only at complete, or are made again there.
+	late map[string]bool
+	// said are the statements on privileges, comments and statistics: the schema of the compiler does not follow them.
+	said  []said
+	twins *twinSet
 }
 
 // held is what a table of this file keeps for complete.
@@ -173,6 +180,21 @@ func (c *compiler) touch(kind string, n ddl.Name, column string) {
 	o := Object{Kind: kind, Schema: n.Schema, Name: n.Name, Column: column}
 	if !slices.Contains(c.plan.Touches, o) {
 		c.plan.Touches = append(c.plan.Touches, o)
+	}
+}
+
+// reads records the relations that a statement names beside those it is about.
+func (c *compiler) reads(sql string) {
+	m, err := ddl.Mentions(sql)
+	if err != nil {
+		return // a statement that cannot be read has been reported
+	}
+	for _, n := range m.Relations {
+		n = c.resolve(n)
+		o := Object{Kind: "table", Schema: n.Schema, Name: n.Name}
+		if c.start.Relations[n] != nil && !slices.Contains(c.plan.Reads, o) {
+			c.plan.Reads = append(c.plan.Reads, o)
+		}
 	}
 }
 
@@ -277,8 +299,11 @@ func (c *compiler) later(st Step) {
 	if n := len(c.contract); n > 0 && st.Kind == Transaction && st.Fill == nil {
 		last := &c.contract[n-1]
 		if last.Kind == Transaction && slices.Equal(last.Settings, st.Settings) {
-			last.SQL = append(last.SQL, st.SQL...)
-			last.Title += "; " + st.Title
+			// A statement that drops several objects comes once for each of them.
+			if len(c.together) == 0 || last.SQL[len(last.SQL)-1] != c.stmt.SQL {
+				last.SQL = append(last.SQL, st.SQL...)
+				last.Title += "; " + st.Title
+			}
 			last.Destroys = join(last.Destroys, st.Destroys)
 			last.Irreversible = join(last.Irreversible, st.Irreversible)
 			if len(st.Reverse) > 0 {
@@ -360,6 +385,9 @@ func (c *compiler) finish() (*Plan, error) {
 		c.measure(&c.contract[i])
 	}
 	c.plan.Steps = append(c.steps, c.contract...)
+	c.plan.Reads = slices.DeleteFunc(c.plan.Reads, func(o Object) bool {
+		return slices.ContainsFunc(c.plan.Touches, func(t Object) bool { return t.Schema == o.Schema && t.Name == o.Name })
+	})
 	for i := range c.plan.Steps {
 		st := &c.plan.Steps[i]
 		st.ID = fmt.Sprintf("%02d-%s", i+1, st.Phase)

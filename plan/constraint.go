@@ -19,7 +19,7 @@ func (c *compiler) addConstraint(op ddl.AddConstraint, sql string) error {
 // constraint adds a constraint to an existing table. sql is the user's statement for it.
 func (c *compiler) constraint(r *ddl.Relation, only bool, k ddl.Constraint, sql string) error {
 	name := c.constraintName(r, k)
-	if r.Constraint(name) != nil && !c.dropped[constraintKey(r, name)] {
+	if r.Constraint(name) != nil {
 		return fmt.Errorf("constraint %s of relation %s already exists", qi(name), r.Name)
 	}
 	c.touch("table", r.Name, "")
@@ -30,25 +30,41 @@ func (c *compiler) constraint(r *ddl.Relation, only bool, k ddl.Constraint, sql 
 	if h := c.held[r.Name]; h != nil && len(h.columns)+len(h.gone) > 0 {
 		k = c.physicalConstraint(r, k)
 	}
-	if c.fresh[r.Name] || c.plain() {
+	// Until its name comes free, the constraint has one of ours.
+	own, last := name, ""
+	if c.occupiedConstraint(r, k, name) {
+		own = internalName(name)
+		if live := c.live.Relations[r.Name]; r.Kind == 'p' && k.Kind == ddl.ForeignKey || live.Constraint(own) != nil || has(c.live, ddl.Name{Schema: r.Name.Schema, Name: own}) {
+			return c.splitName(name)
+		}
+		back = fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(own))
+		last = fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", r.Name, qi(own), qi(name))
+		c.late[part(r.Name, name)] = true
+		c.late[ddl.Name{Schema: r.Name.Schema, Name: name}.String()] = true
+	}
+	named := last == "" && !c.refersHeld(k)
+	if (c.fresh[r.Name] || c.plain()) && named {
 		return c.asIs(nil, sql, back)
 	}
 	if k.Kind != ddl.PrimaryKey && k.Kind != ddl.Unique && !k.NotValid {
 		c.notice("old-writers", "code that writes rows against constraint %s of %s fails from the moment this is applied", qi(name), r.Name)
 	}
-	if !c.big(r) && c.unheld(r) {
+	if !c.big(r) && c.unheld(r) && named {
 		return c.asIs(nil, sql, back)
+	}
+	if last != "" && k.Kind != ddl.PrimaryKey && k.Kind != ddl.Unique {
+		defer c.later(Step{Kind: Transaction, Title: "give constraint " + qi(name) + " of " + r.Name.String() + " its name", SQL: []string{last}})
 	}
 	switch k.Kind {
 	case ddl.Check:
-		c.addThenValidate(r, name, k.NotValid, checkSQL(r, only, name, k), back)
+		c.addThenValidate(r, own, k.NotValid, checkSQL(r, only, own, k), back)
 	case ddl.ForeignKey:
-		return c.foreignKey(r, name, k, back)
+		return c.foreignKey(r, own, k, back)
 	case ddl.Unique, ddl.PrimaryKey:
 		return c.uniqueConstraint(r, name, k, back)
 	case ddl.NotNull:
 		if c.now.Version >= 180000 && k.Name != "" {
-			c.addThenValidate(r, name, k.NotValid, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s NOT VALID", r.Name, qi(name), qi(k.Columns[0])), back)
+			c.addThenValidate(r, own, k.NotValid, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s NOT VALID", r.Name, qi(own), qi(k.Columns[0])), back)
 			return nil
 		}
 		c.proveNotNull(r, k.Columns[0], k.Name, nil)
@@ -57,6 +73,29 @@ func (c *compiler) constraint(r *ddl.Relation, only bool, k ddl.Constraint, sql 
 			"PostgreSQL builds the index of an exclusion constraint under SHARE and ACCESS EXCLUSIVE: it has neither CONCURRENTLY, USING INDEX nor NOT VALID for it")
 	}
 	return nil
+}
+
+// refersHeld reports whether a foreign key refers to a table that has two shapes or two names.
+func (c *compiler) refersHeld(k ddl.Constraint) bool {
+	if k.Kind != ddl.ForeignKey {
+		return false
+	}
+	ref := c.now.Relation(k.RefTable)
+	if ref == nil {
+		return false
+	}
+	table := c.physicalTable(ref.Name)
+	return table != ref.Name || c.held[table] != nil && c.refersToNew(table, k)
+}
+
+// physicalTable gives the table that will be n after complete.
+func (c *compiler) physicalTable(n ddl.Name) ddl.Name {
+	for from, h := range c.held {
+		if h.renamedTo == n.Name && from.Schema == n.Schema {
+			return from
+		}
+	}
+	return n
 }
 
 // unheld reports whether the table keeps no second shape in this file.
@@ -161,13 +200,19 @@ func (c *compiler) foreignKey(r *ddl.Relation, name string, k ddl.Constraint, ba
 // foreignKeyBody is the definition with qualified names and physical columns.
 func (c *compiler) foreignKeyBody(r, ref *ddl.Relation, k ddl.Constraint) string {
 	cols, refCols := map[string]string{}, map[string]string{}
+	name := c.physicalTable(ref.Name)
+	if pk := ref.PrimaryKey(); pk != nil && len(k.RefColumns) == 0 {
+		// The key of the table as it is on the server may be that of the columns that go.
+		if body, err := ddl.ReferColumns(k.Body, pk.Columns); err == nil {
+			k.Body = body
+		}
+	}
 	if h := c.held[r.Name]; h != nil {
 		cols = h.columns
 	}
-	if h := c.held[ref.Name]; h != nil {
+	if h := c.held[name]; h != nil {
 		refCols = h.columns
 	}
-	name := ref.Name
 	if body, err := ddl.RenameConstraintDef(k.Body, cols, &name, refCols); err == nil {
 		return body
 	}
@@ -177,7 +222,7 @@ func (c *compiler) foreignKeyBody(r, ref *ddl.Relation, k ddl.Constraint) string
 // uniqueConstraint builds the index beside the application and adopts it in an instant.
 func (c *compiler) uniqueConstraint(r *ddl.Relation, name string, k ddl.Constraint, back string) error {
 	if k.UsingIndex != "" {
-		return c.usingIndex(r, k, back)
+		return c.usingIndex(r, name, k)
 	}
 	word := "UNIQUE"
 	if k.Kind == ddl.PrimaryKey {
@@ -224,22 +269,33 @@ func (c *compiler) uniqueConstraint(r *ddl.Relation, name string, k ddl.Constrai
 		c.buildIndex(r, idx)
 		adopt.SQL = []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", r.Name, qi(name), word, qi(idx.Name), tail)}
 	}
-	adopt.Reverse = []string{back}
+	// Where the name, or the place of the primary key, comes free only at complete, the index waits for it.
+	waits := c.occupiedConstraint(r, k, name)
+	if !waits {
+		adopt.Reverse = []string{back}
+	}
 	if k.Kind == ddl.PrimaryKey {
 		for _, col := range k.Columns {
 			if rc := r.Column(col); rc != nil && !rc.NotNull {
 				check := qi(notNullCheck(col))
 				adopt.SQL = append(adopt.SQL, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, check))
+				if waits {
+					continue
+				}
 				adopt.Reverse = append(adopt.Reverse, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(col)))
 			}
 		}
+	}
+	if waits {
+		c.later(adopt)
+		return nil
 	}
 	c.step(adopt)
 	return nil
 }
 
 // usingIndex adopts an index of the user's; a primary key needs the proof of NOT NULL first.
-func (c *compiler) usingIndex(r *ddl.Relation, k ddl.Constraint, back string) error {
+func (c *compiler) usingIndex(r *ddl.Relation, name string, k ddl.Constraint) error {
 	i := c.now.Index(ddl.Name{Schema: r.Name.Schema, Name: k.UsingIndex})
 	if i == nil {
 		return fmt.Errorf("index %s does not exist", qi(k.UsingIndex))
@@ -255,8 +311,13 @@ func (c *compiler) usingIndex(r *ddl.Relation, k ddl.Constraint, back string) er
 	}
 	sql := fmt.Sprintf("ALTER TABLE %s ADD %s", r.Name, constraintSQL(k))
 	// The way back drops the constraint and its index; the index existed before, so it is built again.
-	c.step(Step{Phase: Verify, Kind: Transaction, Title: title(sql), SQL: append([]string{sql}, drops...),
-		Irreversible: "dropping the constraint would drop the index that existed before"})
+	st := Step{Phase: Verify, Kind: Transaction, Title: title(sql), SQL: append([]string{sql}, drops...),
+		Irreversible: "dropping the constraint would drop the index that existed before"}
+	if c.occupiedConstraint(r, k, name) {
+		c.later(st)
+		return nil
+	}
+	c.step(st)
 	return nil
 }
 
@@ -286,7 +347,16 @@ func unvalidate(r *ddl.Relation, k *ddl.TableConstraint) []string {
 	}
 }
 
-func constraintKey(r *ddl.Relation, name string) string { return r.Name.String() + "/" + name }
+func (c *compiler) renameConstraint(op ddl.RenameConstraint, sql string) error {
+	r, err := c.relation(op.Table)
+	if err != nil {
+		return err
+	}
+	if k := r.Constraint(op.From); k != nil && c.occupiedConstraint(r, ddl.Constraint{Kind: k.Kind, Name: op.To}, op.To) {
+		return c.wait(op, sql)
+	}
+	return c.asIs(op, sql, fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", r.Name, qi(op.To), qi(op.From)))
+}
 
 // dropConstraint loosens at once what only stops writers: new code needs it gone. What carries an index goes
 // at complete, since ON CONFLICT of old code needs it.
@@ -328,7 +398,6 @@ func (c *compiler) dropConstraint(op ddl.DropConstraint, sql string) error {
 	case ddl.NotNull:
 		return c.dropNotNull(ddl.DropNotNull{Table: op.Table, Column: k.Columns[0]}, sql)
 	default:
-		c.dropped[constraintKey(r, k.Name)] = true
 		c.dropped[ddl.Name{Schema: r.Name.Schema, Name: k.Index}.String()] = true
 		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
 			Destroys: "constraint " + qi(k.Name) + " with its index", Irreversible: "the index of the constraint is gone"})

@@ -11,6 +11,7 @@ import (
 // swapDependents takes away what PostgreSQL would find in the way of dropping a column, found by OID, and
 // brings it back on the twin: triggers, policies, statistics, views and what is built on views.
 func (c *compiler) swapDependents(s *swap, tables []*ddl.Relation, byTable map[ddl.Name][]*twin) error {
+	policies := map[string]bool{}
 	var views []*ddl.Relation
 	for _, r := range tables {
 		cols := map[string]string{}
@@ -19,11 +20,28 @@ func (c *compiler) swapDependents(s *swap, tables []*ddl.Relation, byTable map[d
 			c.swapTriggers(s, t)
 		}
 		for _, m := range c.family(r) {
-			swapPolicies(s, m, cols)
-			swapStatistics(s, m, cols)
+			for _, p := range m.Policies {
+				if uses(p.Columns, cols) {
+					policies[part(m.Name, p.Name)] = true
+					c.swapPolicy(s, m, p)
+				}
+			}
+			c.swapStatistics(s, m, cols)
 		}
 		for _, d := range r.Dependents {
-			if _, ok := cols[d.Column]; !ok || d.Kind != "view" && d.Kind != "materialized view" {
+			if _, ok := cols[d.Column]; !ok {
+				continue
+			}
+			if t := c.now.Relation(d.Table); d.Kind == "policy" && t != nil && !policies[part(t.Name, d.Name.Name)] {
+				policies[part(t.Name, d.Name.Name)] = true
+				for _, p := range t.Policies {
+					if p.Name == d.Name.Name {
+						c.touch("table", t.Name, "")
+						c.swapPolicy(s, t, p)
+					}
+				}
+			}
+			if d.Kind != "view" && d.Kind != "materialized view" {
 				continue
 			}
 			if v := c.now.Relation(d.Name); v != nil && !slices.Contains(views, v) {
@@ -35,8 +53,9 @@ func (c *compiler) swapDependents(s *swap, tables []*ddl.Relation, byTable map[d
 	if err != nil {
 		return err
 	}
-	s.detach = append(drops, s.detach...)
-	s.attach = append(s.attach, creates...)
+	// Policies may read views.
+	s.detach = append(s.detach, drops...)
+	s.attach = append(creates, s.attach...)
 	return nil
 }
 
@@ -46,6 +65,7 @@ func (c *compiler) swapTriggers(s *swap, t *twin) {
 			if tr.Parent != 0 || !slices.Contains(tr.UsesColumns, t.col.Name) {
 				continue
 			}
+			c.late[part(m.Name, tr.Name)] = true
 			s.detach = append(s.detach, fmt.Sprintf("DROP TRIGGER %s ON %s", qi(tr.Name), m.Name))
 			s.attach = append(s.attach, tr.Definition)
 			s.attach = append(s.attach, triggerState(m.Name, tr)...)
@@ -53,24 +73,21 @@ func (c *compiler) swapTriggers(s *swap, t *twin) {
 	}
 }
 
-func swapPolicies(s *swap, m *ddl.Relation, cols map[string]string) {
-	for _, p := range m.Policies {
-		if !uses(p.Columns, cols) {
-			continue
-		}
-		s.detach = append(s.detach, fmt.Sprintf("DROP POLICY %s ON %s", qi(p.Name), m.Name))
-		s.attach = append(s.attach, p.Definition)
-		if p.Comment != "" {
-			s.attach = append(s.attach, fmt.Sprintf("COMMENT ON POLICY %s ON %s IS %s", qi(p.Name), m.Name, ddl.QuoteLiteral(p.Comment)))
-		}
+func (c *compiler) swapPolicy(s *swap, m *ddl.Relation, p *ddl.Policy) {
+	c.late[part(m.Name, p.Name)] = true
+	s.detach = append(s.detach, fmt.Sprintf("DROP POLICY %s ON %s", qi(p.Name), m.Name))
+	s.attach = append(s.attach, p.Definition)
+	if p.Comment != "" {
+		s.attach = append(s.attach, fmt.Sprintf("COMMENT ON POLICY %s ON %s IS %s", qi(p.Name), m.Name, ddl.QuoteLiteral(p.Comment)))
 	}
 }
 
-func swapStatistics(s *swap, m *ddl.Relation, cols map[string]string) {
+func (c *compiler) swapStatistics(s *swap, m *ddl.Relation, cols map[string]string) {
 	for _, x := range m.Statistics {
 		if !uses(x.Columns, cols) {
 			continue
 		}
+		c.late[x.Name.String()] = true
 		s.detach = append(s.detach, "DROP STATISTICS "+x.Name.String())
 		s.attach = append(s.attach, x.Definition)
 		if x.Target >= 0 {
@@ -86,6 +103,7 @@ func swapStatistics(s *swap, m *ddl.Relation, cols map[string]string) {
 // that belongs to them. The list is in order of creation.
 func (c *compiler) recreateViews(views []*ddl.Relation, byTable map[ddl.Name][]*twin) (drops, creates []string, err error) {
 	for _, v := range views {
+		c.late[v.Name.String()] = true
 		kind := "VIEW"
 		made := viewSQL(v)
 		if v.Kind == 'm' {
@@ -185,6 +203,15 @@ func viewSQL(v *ddl.Relation) []string {
 			out = append(out, fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", name, qi(k.Name), ddl.QuoteLiteral(k.Comment)))
 		}
 		out = append(out, columnGrants(v, k)...)
+	}
+	for _, x := range v.Rules {
+		out = append(out, x.Definition)
+		if word := map[byte]string{'D': "DISABLE", 'R': "ENABLE REPLICA", 'A': "ENABLE ALWAYS"}[x.Enabled]; word != "" {
+			out = append(out, fmt.Sprintf("ALTER TABLE %s %s RULE %s", name, word, qi(x.Name)))
+		}
+		if x.Comment != "" {
+			out = append(out, fmt.Sprintf("COMMENT ON RULE %s ON %s IS %s", qi(x.Name), name, ddl.QuoteLiteral(x.Comment)))
+		}
 	}
 	for _, t := range v.Triggers {
 		out = append(out, t.Definition)

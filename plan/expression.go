@@ -49,9 +49,9 @@ func (c *compiler) triggerable(r *ddl.Relation, added []string, exprs ...string)
 	return nil
 }
 
-// reads gives a sync the columns of neither shape that its expressions read. A change of one of them alone would mean
+// inputs gives a sync the columns of neither shape that its expressions read. A change of one of them alone would mean
 // one thing to old code, for whom the new shape follows, and another to new code, so both shapes cannot be writable.
-func (c *compiler) reads(y *sync, r *ddl.Relation) error {
+func (c *compiler) inputs(y *sync, r *ddl.Relation) error {
 	shapes := slices.Concat(y.old, y.new)
 	for _, side := range shapes {
 		if side.from == "" {
@@ -64,10 +64,10 @@ func (c *compiler) reads(y *sync, r *ddl.Relation) error {
 		for _, name := range cols {
 			col := r.Column(name)
 			is := func(s syncColumn) bool { return s.name == name }
-			if col == nil || slices.ContainsFunc(shapes, is) || slices.ContainsFunc(y.reads, is) {
+			if col == nil || slices.ContainsFunc(shapes, is) || slices.ContainsFunc(y.inputs, is) {
 				continue
 			}
-			y.reads = append(y.reads, syncColumn{name: name, typ: col.Type, plainEq: plainEq(col.Type, col.Collation)})
+			y.inputs = append(y.inputs, syncColumn{name: name, typ: col.Type, plainEq: plainEq(col.Type, col.Collation)})
 			if y.writable() {
 				return c.refuse("trigger-expression", "leave `-- replank: inverse` away, so that the new shape is read-only until complete",
 					"%s stays and belongs to neither shape: when it changes alone, nobody can tell which of the two has to follow", qi(name))

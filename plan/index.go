@@ -20,7 +20,7 @@ func (c *compiler) createIndex(op ddl.CreateIndex, sql string) error {
 		op.Name = c.indexName(r, op)
 	}
 	full := ddl.Name{Schema: r.Name.Schema, Name: op.Name}
-	later := c.dropped[full.String()]
+	later := c.occupied(full)
 	if have := c.now.Indexes[full]; have != nil && !later {
 		if !op.IfNotExists {
 			return fmt.Errorf("relation %s already exists", full)
@@ -62,6 +62,9 @@ func (c *compiler) createIndex(op ddl.CreateIndex, sql string) error {
 	if later {
 		// The old index goes at complete; until then the new one carries a name of ours.
 		op.Name = internalName(op.Name)
+		if has(c.live, ddl.Name{Schema: full.Schema, Name: op.Name}) {
+			return c.splitName(full.Name)
+		}
 		defer c.later(Step{Kind: Transaction, Title: "give index " + full.String() + " its name",
 			SQL: []string{fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ddl.Name{Schema: full.Schema, Name: op.Name}, qi(full.Name))}})
 	}
@@ -88,6 +91,11 @@ func (c *compiler) partitionedIndex(r *ddl.Relation, op ddl.CreateIndex) error {
 		i := op
 		i.Table, i.IfNotExists, i.Tablespace = leaf.Name, false, op.Tablespace
 		i.Name = c.indexName(leaf, i)
+		if name := (ddl.Name{Schema: leaf.Name.Schema, Name: i.Name}); c.occupied(name) {
+			i.Name = internalName(i.Name)
+			defer c.later(Step{Kind: Transaction, Title: "give index " + name.String() + " its name",
+				SQL: []string{fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ddl.Name{Schema: name.Schema, Name: i.Name}, qi(name.Name))}})
+		}
 		c.buildIndex(leaf, i)
 	}
 	op.Concurrently, op.IfNotExists = false, false
@@ -241,7 +249,11 @@ func (c *compiler) renameIndex(op ddl.RenameIndex, sql string) error {
 		return fmt.Errorf("index %s does not exist", op.Index)
 	}
 	c.touch("table", i.Table, "")
-	return c.asIs(op, sql, fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ddl.Name{Schema: i.Name.Schema, Name: op.To}, qi(i.Name.Name)))
+	to := ddl.Name{Schema: i.Name.Schema, Name: op.To}
+	if c.occupied(to) {
+		return c.wait(op, sql)
+	}
+	return c.asIs(op, sql, fmt.Sprintf("ALTER INDEX %s RENAME TO %s", to, qi(i.Name.Name)))
 }
 
 // reindex rebuilds beside the application. A partitioned one is rebuilt partition by partition: for the list of them

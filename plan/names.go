@@ -58,16 +58,13 @@ func (c *compiler) indexName(r *ddl.Relation, op ddl.CreateIndex) string {
 	return ddl.IndexName(r.Name.Name, op.ColumnNames(), ddl.LabelIndex, c.taken(r.Name.Schema))
 }
 
-// taken reports the names of relations that exist in a schema, in either shape.
+// taken reports the names of relations that psql would find in a schema: those of the file so far and those that the
+// steps of this statement have made. A name that is free only from complete on is free.
 func (c *compiler) taken(schema string) func(string) bool {
 	return func(name string) bool {
 		n := ddl.Name{Schema: schema, Name: name}
-		for _, s := range []*ddl.Schema{c.now, c.live} {
-			if s.Relations[n] != nil || s.Indexes[n] != nil || s.Sequences[n] != nil {
-				return true
-			}
-		}
-		return false
+		in := func(s *ddl.Schema) bool { return s.Relations[n] != nil || s.Indexes[n] != nil || s.Sequences[n] != nil }
+		return in(c.now) || in(c.live) && !in(c.start)
 	}
 }
 
@@ -78,13 +75,14 @@ func (c *compiler) takenConstraint(r *ddl.Relation) func(string) bool {
 		if relation(name) {
 			return true
 		}
-		for _, s := range []*ddl.Schema{c.now, c.live} {
+		in := func(s *ddl.Schema) bool {
 			for n, t := range s.Relations {
 				if n.Schema == r.Name.Schema && t.Constraint(name) != nil {
 					return true
 				}
 			}
+			return false
 		}
-		return false
+		return in(c.now) || in(c.live) && !in(c.start)
 	}
 }

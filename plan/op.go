@@ -11,9 +11,11 @@ import (
 // statement compiles one statement, op by op. Type changes are collected while they follow one another, so that
 // both ends of a foreign key swap together.
 func (c *compiler) statement() error {
+	c.reads(c.stmt.SQL)
+	c.together = c.dropsTogether()
 	for i, op := range c.stmt.Ops {
 		sql := c.stmt.SQL
-		if len(c.stmt.Ops) > 1 {
+		if len(c.stmt.Ops) > 1 && len(c.together) == 0 {
 			sql = c.stmt.Alone(i)
 		}
 		if _, typed := op.(ddl.AlterColumnType); !typed {
@@ -24,11 +26,45 @@ func (c *compiler) statement() error {
 		if err := c.op(op, sql); err != nil {
 			return err
 		}
+		if len(c.together) > 0 {
+			continue
+		}
 		if err := c.now.ApplyOp(op); err != nil {
 			return err
 		}
 	}
+	if len(c.together) > 0 {
+		c.together = nil
+		return c.now.Apply(c.stmt)
+	}
 	return nil
+}
+
+// dropsTogether are the objects of a DROP of several, in whatever order they stand on one another. One that the file
+// itself made goes at once and the others at complete, so that such a statement is taken apart.
+func (c *compiler) dropsTogether() []ddl.Name {
+	if len(c.stmt.Ops) < 2 {
+		return nil
+	}
+	var out []ddl.Name
+	for _, op := range c.stmt.Ops {
+		switch op := op.(type) {
+		case ddl.DropTable:
+			out = append(out, c.resolve(op.Table))
+		case ddl.DropView:
+			out = append(out, c.resolve(op.View))
+		case ddl.DropType:
+			out = append(out, c.resolve(op.Type))
+		case ddl.DropSequence:
+			out = append(out, c.resolve(op.Sequence))
+		default:
+			return nil
+		}
+	}
+	if slices.ContainsFunc(out, func(n ddl.Name) bool { return c.fresh[n] }) {
+		return nil
+	}
+	return out
 }
 
 // op compiles one change. sql is the change alone, as the user wrote it.
@@ -81,7 +117,7 @@ func (c *compiler) op(op ddl.Op, sql string) error {
 	case ddl.DropConstraint:
 		return c.dropConstraint(op, sql)
 	case ddl.RenameConstraint:
-		return c.asIs(op, sql, fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", c.resolve(op.Table), qi(op.To), qi(op.From)))
+		return c.renameConstraint(op, sql)
 
 	case ddl.CreateIndex:
 		return c.createIndex(op, sql)
@@ -130,7 +166,11 @@ func (c *compiler) op(op ddl.Op, sql string) error {
 	case ddl.AlterSequence:
 		return c.alterSequence(op, sql)
 	case ddl.RenameSequence:
-		return c.asIs(op, sql, fmt.Sprintf("ALTER SEQUENCE %s RENAME TO %s", ddl.Name{Schema: c.schemaOf(op.Sequence), Name: op.To}, qi(op.Sequence.Name)))
+		to := ddl.Name{Schema: c.schemaOf(op.Sequence), Name: op.To}
+		if c.occupied(to) {
+			return c.wait(op, sql)
+		}
+		return c.asIs(op, sql, fmt.Sprintf("ALTER SEQUENCE %s RENAME TO %s", to, qi(op.Sequence.Name)))
 	case ddl.DropSequence:
 		return c.drop("sequence", op.Sequence, sql)
 
@@ -252,10 +292,8 @@ func (c *compiler) create(op ddl.Op, kind string, n ddl.Name, sql, reverse strin
 	if reverse == "" {
 		reverse = "DROP " + kind + " " + full.String()
 	}
-	if c.dropped[full.String()] {
-		c.touchOp(op)
-		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
-		return nil
+	if c.occupied(full) {
+		return c.wait(op, sql)
 	}
 	return c.asIs(op, sql, reverse)
 }

@@ -20,10 +20,8 @@ func (c *compiler) createView(op ddl.CreateView, sql string) error {
 		c.notice("exists", "%s exists already", n)
 		return nil
 	}
-	if c.dropped[n.String()] || c.readsHeld(op.Query) {
-		// It takes the place of one that goes at complete, or shows a shape that is there only from then on.
-		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
-		return nil
+	if c.occupied(n) {
+		return c.wait(op, sql) // it takes the place of one that goes at complete
 	}
 	st := Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{"DROP " + kind + " " + n.String()}}
 	if op.Materialized && op.WithData {
@@ -38,25 +36,6 @@ func (c *compiler) createView(op ddl.CreateView, sql string) error {
 	}
 	c.step(st)
 	return nil
-}
-
-// readsHeld reports whether a query names a table of this file that keeps two shapes.
-func (c *compiler) readsHeld(query string) bool {
-	if len(c.held) == 0 || query == "" {
-		return false
-	}
-	tables, err := ddl.Tables(query)
-	if err != nil {
-		return true
-	}
-	for _, t := range tables {
-		for name, h := range c.held {
-			if t.Name == name.Name || t.Name == h.renamedTo {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // refresh keeps readers in where PostgreSQL can do that: it needs a unique index without predicate.
@@ -107,7 +86,7 @@ func (c *compiler) createTrigger(op ddl.CreateTrigger, sql string) error {
 		return err
 	}
 	c.touch("table", r.Name, "")
-	key := constraintKey(r, "trigger "+op.Name)
+	key := part(r.Name, "trigger "+op.Name)
 	if c.dropped[key] || !c.unheld(r) {
 		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
 		return nil
@@ -131,7 +110,7 @@ func (c *compiler) dropTrigger(op ddl.DropTrigger, sql string) error {
 		return err
 	}
 	c.touch("table", r.Name, "")
-	c.dropped[constraintKey(r, "trigger "+op.Name)] = true
+	c.dropped[part(r.Name, "trigger "+op.Name)] = true
 	for _, t := range r.Triggers {
 		if t.Name == op.Name {
 			c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
@@ -265,12 +244,25 @@ func options(prefix string, have, names []string) string {
 	return ""
 }
 
+// said is a statement about objects that a later one may have made again.
+type said struct {
+	op      ddl.Other
+	sql     string
+	mention ddl.Mention
+}
+
 // other handles the statements without an op of their own by what their command tag says.
 func (c *compiler) other(op ddl.Other, sql string) error {
 	for _, n := range op.Objects {
 		c.touch("table", c.resolve(n), "")
 	}
 	verb, kind, _ := strings.Cut(op.Tag, " ")
+	if verb == "COMMENT" || verb == "GRANT" || verb == "REVOKE" || kind == "STATISTICS" && verb != "DROP" {
+		if m, err := ddl.Mentions(sql); err == nil {
+			m.Relations = append(m.Relations, op.Objects...)
+			c.said = append(c.said, said{op, sql, m})
+		}
+	}
 	switch verb {
 	case "SELECT", "SHOW", "EXPLAIN", "NOTIFY", "LISTEN", "CHECKPOINT", "ANALYZE":
 		return c.harmless(op, sql)
@@ -314,8 +306,7 @@ func (c *compiler) kindAsWritten() Kind {
 func (c *compiler) createOther(op ddl.Other, kind, sql string) error {
 	for _, n := range slices.Concat(op.Objects, op.Names) {
 		if c.dropped[kind+" "+n.Name] {
-			c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
-			return nil
+			return c.wait(op, sql)
 		}
 	}
 	kind, identity, replace := ddl.Identity(sql)

@@ -23,6 +23,9 @@ type Plan struct {
 	// SchemaHash covers what the plan touches and its dependents (and nothing else) before the first step.
 	SchemaHash string   `json:"schema_hash"`
 	Touches    []Object `json:"touches"`
+	// Reads are the relations that it names without changing them: while an earlier migration holds one of them in two
+	// shapes, what it makes of it would show or stand on the wrong one.
+	Reads []Object `json:"reads,omitempty"`
 	// Settings are in force, by SET LOCAL, in every transaction of the plan: search_path and TimeZone always,
 	// then what the file itself sets.
 	Settings []Setting `json:"settings"`

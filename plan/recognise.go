@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -51,7 +50,7 @@ type split struct {
 }
 
 func (s *split) adds(table ddl.Name, col string) bool {
-	return s.table == table && slices.ContainsFunc(s.news, func(c ddl.Column) bool { return c.Name == col })
+	return s != nil && s.table == table && slices.ContainsFunc(s.news, func(c ddl.Column) bool { return c.Name == col })
 }
 
 func (s *split) drops(table ddl.Name, col string) bool {
@@ -161,7 +160,7 @@ func (c *compiler) expandSplit(sp *split) error {
 		return err
 	}
 	y.computing = c.computing(r, types, exprs, named...)
-	if err := c.reads(&y, r); err != nil {
+	if err := c.inputs(&y, r); err != nil {
 		return err
 	}
 	tables := c.triggerTables(r)
@@ -197,9 +196,8 @@ func (c *compiler) afterHeld(op ddl.Op, sql string) (bool, error) {
 			return true, nil // createEnum does it, at complete
 		}
 		to := ddl.Name{Schema: c.schemaOf(op.Type), Name: op.To}
-		if c.dropped[to.String()] {
-			c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
-			return true, nil
+		if c.occupied(to) {
+			return true, c.wait(op, sql)
 		}
 	case ddl.CreateEnum:
 		if aside := c.twins.rebuilt[op.Type.Name]; aside != "" {
@@ -218,88 +216,14 @@ func (c *compiler) afterHeld(op ddl.Op, sql string) (bool, error) {
 		}
 	case ddl.AddColumn:
 		r := c.now.Relation(op.Table)
-		if r != nil && c.held[r.Name] != nil && c.held[r.Name].gone[op.Column.Name] {
-			c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
-			return true, nil
+		if r != nil && c.occupiedColumn(r, op.Column.Name) && !c.twins.split.adds(r.Name, op.Column.Name) {
+			return true, c.wait(op, sql)
 		}
 	}
-	for _, n := range c.about(op) {
-		if c.dropped[n.String()] {
-			return true, c.wait(op, sql) // another object of that name takes the place at complete
-		}
-		for from, h := range c.held {
-			switch {
-			case h.renamedTo != "" && (ddl.Name{Schema: from.Schema, Name: h.renamedTo}) == n:
-				return true, c.wait(op, sql)
-			case from == n && h.mustWait(op, sql):
-				return true, c.wait(op, sql)
-			}
-		}
+	if c.waits(op, sql) {
+		return true, c.wait(op, sql)
 	}
 	return false, nil
-}
-
-// about are the relations that an op changes or says something about.
-func (c *compiler) about(op ddl.Op) []ddl.Name {
-	if t, ok := tableOf(op); ok {
-		return []ddl.Name{c.resolve(t)}
-	}
-	var names []ddl.Name
-	if o, ok := op.(ddl.Other); ok {
-		switch verb, _, _ := strings.Cut(o.Tag, " "); verb {
-		case "GRANT", "REVOKE", "COMMENT":
-			for _, n := range o.Objects {
-				names = append(names, c.resolve(n))
-			}
-		}
-	}
-	return names
-}
-
-// mustWait says whether an op means a column as it will be after complete and has no translation until then: it would
-// act on the old one.
-func (h *held) mustWait(op ddl.Op, sql string) bool {
-	for col := range h.gone {
-		if mentions(sql, col) {
-			return true
-		}
-	}
-	switch op := op.(type) {
-	case ddl.DropNotNull:
-		return h.columns[op.Column] != ""
-	case ddl.AlterTable:
-		return h.columns[op.Column] != ""
-	case ddl.Other:
-		for col := range h.columns {
-			if mentions(sql, col) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// mentions reports whether a name occurs in a statement. A name that means something else counts, too.
-func mentions(sql, name string) bool {
-	name = strings.ReplaceAll(name, `"`, `""`)
-	return regexp.MustCompile(`(?i)(^|[^\pL\pN_$])` + regexp.QuoteMeta(name) + `($|[^\pL\pN_$])`).MatchString(sql)
-}
-
-// wait defers a statement to complete.
-func (c *compiler) wait(op ddl.Op, sql string) error {
-	long := false
-	switch op := op.(type) {
-	case ddl.Update, ddl.Delete:
-		long = true
-	case ddl.Insert:
-		long = !isValues(op)
-	}
-	if err := c.mayBlock(sql); err != nil || long || c.stmt.NoTx {
-		return c.refuse("split-file", "put it into a file of its own",
-			"it changes an object that gets its new shape only at complete, and it is too long for that moment")
-	}
-	c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Irreversible: "it ran at complete"})
-	return nil
 }
 
 // rebuildEnum makes the new enum under a name of ours; at complete the two types change names.
@@ -316,6 +240,7 @@ func (c *compiler) rebuildEnum(op ddl.CreateEnum, aside string) {
 		SQL:     []string{fmt.Sprintf("CREATE TYPE %s AS ENUM (%s)", tmp, strings.Join(labels, ", "))},
 		Reverse: []string{"DROP TYPE " + tmp.String()}})
 	c.twins.enums = append(c.twins.enums, enumPair{old.Name, tmp})
+	c.late[old.String()] = true
 	c.later(Step{Kind: Transaction, Title: "give the new " + old.String() + " its name", SQL: []string{
 		fmt.Sprintf("ALTER TYPE %s RENAME TO %s", old, qi(aside)),
 		fmt.Sprintf("ALTER TYPE %s RENAME TO %s", tmp, qi(old.Name))}})

@@ -52,6 +52,14 @@ func (c *compiler) flushTypes() error {
 	if err := c.swapDependents(s, tables, byTable); err != nil {
 		return err
 	}
+	// What the file said of them before is gone with the old ones.
+	for _, x := range c.said {
+		if c.saysLate(x.op, x.sql, x.mention) || slices.ContainsFunc(twins, func(t *twin) bool {
+			return x.mention.Has(t.col.Name) && slices.ContainsFunc(x.mention.Relations, func(n ddl.Name) bool { return c.resolve(n) == t.rel.Name })
+		}) {
+			s.attach = append(s.attach, x.sql)
+		}
+	}
 	var what []string
 	for _, t := range twins {
 		what = append(what, t.rel.Name.String()+"."+qi(t.col.Name))
@@ -86,7 +94,7 @@ func (c *compiler) swapTable(s *swap, r *ddl.Relation, twins []*twin) error {
 	}
 	var keys []string
 	err := c.twinIndexes(r, cols, func(m *ddl.Relation, i *ddl.Index) {
-		keys = append(keys, takeName(m, i, cols)...)
+		keys = append(keys, c.takeName(m, i, cols)...)
 	})
 	if err != nil {
 		return err
@@ -99,8 +107,12 @@ func (c *compiler) swapTable(s *swap, r *ddl.Relation, twins []*twin) error {
 }
 
 // takeName gives the twin of an index the name, and the constraint, of its original.
-func takeName(m *ddl.Relation, i *ddl.Index, cols map[string]string) []string {
+func (c *compiler) takeName(m *ddl.Relation, i *ddl.Index, cols map[string]string) []string {
 	tmp := ddl.Name{Schema: i.Name.Schema, Name: internalName(i.Name.Name)}
+	c.late[i.Name.String()] = true
+	if i.Constraint != "" {
+		c.late[part(m.Name, i.Constraint)] = true
+	}
 	var out []string
 	switch k := m.Constraint(i.Constraint); {
 	case k != nil && i.Partitioned:
@@ -170,7 +182,11 @@ func (c *compiler) twinConstraints(s *swap, r *ddl.Relation, twins []*twin, cols
 			if k.Kind != ddl.Check || !uses(k.Columns, cols) || k.Inherited > 0 {
 				continue
 			}
+			c.late[part(m.Name, k.Name)] = true
 			tmp := internalName(k.Name)
+			if live := c.live.Relations[m.Name]; live != nil && live.Constraint(tmp) != nil {
+				return c.splitName(k.Name)
+			}
 			def, err := ddl.RenameConstraintDef(k.Definition, cols, nil, nil)
 			if err != nil {
 				return fmt.Errorf("constraint %s: %w", qi(k.Name), err)
@@ -319,6 +335,7 @@ func (c *compiler) twinForeignKey(s *swap, k *ddl.TableConstraint, mine, theirs 
 	if err != nil {
 		def = k.Definition
 	}
+	c.late[part(k.Table, k.Name)] = true
 	tmp := internalName(k.Name)
 	rename := func(m ddl.Name, from, to string) {
 		s.keys = append(s.keys, fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", m, qi(from), qi(to)))

@@ -23,9 +23,9 @@ type sync struct {
 	table ddl.Name
 	old   []syncColumn
 	new   []syncColumn
-	// reads are columns of neither shape that the new one is computed from. Then the new shape is read-only: a change
+	// inputs are columns of neither shape that the new one is computed from. Then the new shape is read-only: a change
 	// of theirs alone could mean either.
-	reads []syncColumn
+	inputs []syncColumn
 	computing
 }
 
@@ -159,7 +159,7 @@ func (s sync) slow() bool { return s.path != "" || s.fixed }
 // row that is not filled yet, whose new version may land behind the fill, in a page that the fill has left already.
 // The fill's own UPDATE passes.
 func (s sync) concerns(values func(a, b string) string) string {
-	return fmt.Sprintf("(%s OR %s) AND %s", differ(slices.Concat(s.old, s.new, s.reads), "OLD", "NEW", values), empty(s.new),
+	return fmt.Sprintf("(%s OR %s) AND %s", differ(slices.Concat(s.old, s.new, s.inputs), "OLD", "NEW", values), empty(s.new),
 		values("pg_catalog.current_setting('"+FillFlag+"', true)", "'on'"))
 }
 

@@ -14,15 +14,13 @@ func (c *compiler) createTable(op ddl.CreateTable, sql string) error {
 		return c.refuse("temporary-table", "write the work as one statement, or use an ordinary table",
 			"a temporary table lives in one session, and the steps of an online plan run in several")
 	}
-	waits := c.dropped[n.String()]
 	if c.now.Relation(n) != nil && op.IfNotExists {
 		c.notice("exists", "table %s exists already", n)
 		return nil
 	}
 	c.touch("table", n, "")
-	if waits {
-		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
-		return nil
+	if c.occupied(n) {
+		return c.wait(op, sql)
 	}
 	if op.PartitionOf != (ddl.Name{}) {
 		parent, err := c.relation(op.PartitionOf)
@@ -67,7 +65,7 @@ func (c *compiler) dropTable(op ddl.DropTable, sql string) error {
 	}
 	if !op.Cascade {
 		for _, k := range r.ReferencedBy {
-			if k.Table != r.Name && !c.dropped[k.Table.String()] {
+			if k.Table != r.Name && !c.dropped[k.Table.String()] && !slices.Contains(c.together, k.Table) {
 				return fmt.Errorf("cannot drop table %s because foreign key %s of %s refers to it; drop that first, or write CASCADE", r.Name, qi(k.Name), k.Table)
 			}
 		}
@@ -109,7 +107,8 @@ func (c *compiler) renameRelation(n ddl.Name, to string, ifExists bool, sql stri
 		return c.asIs(nil, sql, back)
 	}
 	c.hold(r.Name).renamedTo = to
-	if c.dropped[full.String()] {
+	if c.occupied(full) {
+		c.notice("rename-at-complete", "%s gets its new name at complete", r.Name)
 		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{back}})
 		return nil
 	}

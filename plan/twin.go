@@ -83,6 +83,9 @@ func (c *compiler) alterType(op ddl.AlterColumnType, sql string) error {
 	if err := c.twinnable(r, col); err != nil {
 		return err
 	}
+	if err := c.replaceable(r, col); err != nil {
+		return err
+	}
 	if c.physical(r.Name, col.Name) != col.Name {
 		return c.refuse("held-column", "change it in a migration of its own, applied after this one is complete",
 			"column %s of %s has two shapes until complete already", qi(col.Name), r.Name)
@@ -174,19 +177,6 @@ func (c *compiler) twinnable(r *ddl.Relation, col *ddl.RelColumn) error {
 	if col.Generated != 0 {
 		return c.refuse("generated-column", "drop the column and add it again", "the values of %s are computed, so a twin of it cannot be written", qi(col.Name))
 	}
-	for _, d := range r.Dependents {
-		if d.Column != col.Name {
-			continue
-		}
-		switch d.Kind {
-		case "generated column":
-			return c.refuse("generated-dependent", "drop the generated column in an earlier migration and add it again in a later one",
-				"PostgreSQL cannot alter the type of a column that a generated column uses (%s)", d.Text)
-		case "rule", "publication", "function":
-			return c.refuse("dependent-"+d.Kind, "drop it before and create it again after the change",
-				"%s depends on column %s", d.Text, qi(col.Name))
-		}
-	}
 	for _, m := range c.family(r) {
 		for _, t := range m.Triggers {
 			if t.Row && t.Before && t.OnUpdate && slices.Contains(t.UsesColumns, col.Name) && !slices.Contains(t.Columns, col.Name) {
@@ -195,6 +185,32 @@ func (c *compiler) twinnable(r *ddl.Relation, col *ddl.RelColumn) error {
 			if t.Row && t.Before && t.Name > "~replank" && !strings.HasPrefix(t.Name, "~replank_") {
 				return c.refuse("trigger-order", "rename the trigger", "BEFORE trigger %s of %s would run behind the sync trigger, which has to be last", qi(t.Name), m.Name)
 			}
+		}
+	}
+	return nil
+}
+
+// replaceable says why another column cannot take the place of a column: what stands on it would have to be made again
+// and cannot. Views, policies, triggers and statistics are (swapDependents).
+func (c *compiler) replaceable(r *ddl.Relation, col *ddl.RelColumn) error {
+	for _, d := range r.Dependents {
+		if d.Column != col.Name {
+			continue
+		}
+		switch d.Kind {
+		case "generated column":
+			return c.refuse("generated-dependent", "drop the generated column in an earlier migration and add it again in a later one",
+				"PostgreSQL cannot alter the type of a column that a generated column uses (%s)", d.Text)
+		case "rule":
+			if slices.ContainsFunc(r.Dependents, func(v ddl.Dependent) bool {
+				return v.Column == col.Name && v.Kind == "view" && v.Name == d.Table
+			}) {
+				continue // made again with its view
+			}
+			fallthrough
+		case "publication", "function", "column":
+			return c.refuse("dependent-"+d.Kind, "drop it before and create it again after the change",
+				"%s depends on column %s", d.Text, qi(col.Name))
 		}
 	}
 	return nil
@@ -238,7 +254,7 @@ func (c *compiler) sync(t *twin, inverse string) error {
 	}
 	t.sync = sync{table: r.Name, old: []syncColumn{old}, new: []syncColumn{neu},
 		computing: c.computing(r, []string{col.Type, t.typ}, []string{t.using, inverse, def}, named...)}
-	if err := c.reads(&t.sync, r); err != nil {
+	if err := c.inputs(&t.sync, r); err != nil {
 		return err
 	}
 	coll := ""
@@ -339,15 +355,24 @@ func (c *compiler) renameColumn(op ddl.RenameColumn, sql string) error {
 		return c.refuse("held-column", "rename it in a migration of its own, applied after this one is complete",
 			"column %s of %s has two shapes until complete already", qi(op.From), r.Name)
 	}
-	if c.opt.VersionSchema != "" || r.Kind != 'r' && r.Kind != 'p' || c.untwinned(r, col) {
+	if c.opt.VersionSchema != "" || r.Kind != 'r' && r.Kind != 'p' || c.untwinned(r, col) || c.occupiedColumn(r, op.To) {
 		// The new name exists in the version schema, or only from complete on.
 		c.notice("rename-at-complete", "column %s of %s gets its new name at complete", qi(op.From), r.Name)
+		if c.occupiedColumn(r, op.To) {
+			c.hold(r.Name).gone[op.To] = true // until then the name is another column's
+		}
 		c.hold(r.Name).columns[op.To] = op.From
 		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{back}})
 		return nil
 	}
 	if err := c.twinnable(r, col); err != nil {
 		return err
+	}
+	for _, d := range r.Dependents {
+		if d.Kind == "rule" && d.Column == col.Name && d.Table == r.Name {
+			return c.refuse("dependent-"+d.Kind, "drop the rule before and create it again after the change",
+				"%s reads column %s of the statement, where a write through the new name has not reached it", d.Text, qi(col.Name))
+		}
 	}
 	t := &twin{rel: r, col: col, name: op.To, typ: col.Type, coll: col.Collation, using: qi(op.From)}
 	c.temporary = true
@@ -404,7 +429,7 @@ func (c *compiler) twinIndexes(r *ddl.Relation, cols map[string]string, built fu
 			}
 			tmp := internalName(i.Name.Name)
 			full := ddl.Name{Schema: i.Name.Schema, Name: tmp}
-			if c.twins.indexes[full] {
+			if c.twins.indexes[full] || has(c.live, full) {
 				if built == nil && !i.Unique {
 					continue // queries under the new names do without it until complete
 				}

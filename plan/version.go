@@ -33,7 +33,7 @@ func (c *compiler) versionSchema() error {
 		}
 		r := c.now.Relations[logical]
 		old := c.start.Relations[n]
-		if r == nil || old == nil || r.Kind != 'r' && r.Kind != 'p' {
+		if r == nil || old == nil || c.late[logical.String()] || r.Kind != 'r' && r.Kind != 'p' {
 			continue // dropped, or not a table: nothing to show
 		}
 		if old.RowSecurity && c.now.Version < 150000 {

@@ -1,0 +1,239 @@
+package livetest
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/replank/replank/history"
+	"github.com/replank/replank/internal/pgtest"
+	"github.com/replank/replank/migrate"
+	"github.com/replank/replank/plan"
+)
+
+// behind is a file that says one thing and then another about the same object.
+type behind struct {
+	prepare string
+	sql     string
+	refused string // code of the refusal; the database is left as it was
+	oracle  string // what psql has to run where it refuses sql
+}
+
+func (tt behind) run(t *testing.T, fixture string) {
+	t.Helper()
+	t.Parallel()
+	s := newSite(t, fixture+";\n"+tt.prepare, tt.sql, accept("column-order", "irreversible", "subscribers"))
+	before := pgtest.Dump(t, s.dsn)
+	_, err := s.open().Apply(ctx, s.files)
+	var refused *plan.Refusal
+	switch {
+	case tt.refused != "":
+		if !errors.As(err, &refused) || refused.Code != tt.refused {
+			t.Fatalf("apply: %v, want %s", err, tt.refused)
+		}
+		if d := pgtest.Diff(before, pgtest.Dump(t, s.dsn)); d != "" {
+			t.Error(d)
+		}
+		return
+	case err != nil:
+		t.Fatalf("apply: %v (%s)", err, migrate.HintOf(err))
+	}
+	switch _, err := s.open().Revert(ctx, ""); {
+	case err == nil:
+		if d := pgtest.Diff(before, pgtest.Dump(t, s.dsn)); d != "" {
+			t.Errorf("revert: %s", d)
+		}
+		s.apply()
+	case !strings.Contains(err.Error(), "cannot be taken back any more"):
+		t.Errorf("revert: %v (%s)", err, migrate.HintOf(err))
+	}
+	s.complete()
+	oracle := pgtest.DB(t)
+	pgtest.Exec(t, oracle, fixture, tt.prepare)
+	sql := tt.oracle
+	if sql == "" {
+		sql = tt.sql
+	}
+	if out, err := pgtest.Psql(t, oracle, sql); err != nil {
+		t.Fatalf("psql: %v\n%s", err, strings.TrimSpace(out))
+	}
+	pgtest.SameShape(t, oracle, s.dsn, pgtest.IgnoreColumnOrder())
+	pgtest.SameData(t, oracle, s.dsn)
+}
+
+const behindFixture = `CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL CONSTRAINT chk CHECK (a > 0), b int NOT NULL, s text NOT NULL CONSTRAINT s_check CHECK (s <> ''));
+	CREATE UNIQUE INDEX t_b ON t (b); CREATE INDEX t_a ON t (a); CREATE INDEX t_s ON t (s);
+	ALTER TABLE t ADD CONSTRAINT t_ab_key UNIQUE (a, b);
+	CREATE TABLE u (id int PRIMARY KEY, t_id int CONSTRAINT u_t REFERENCES t, x int, y int);
+	INSERT INTO t SELECT g, g, g, 'open' FROM generate_series(1, 200) g;
+	INSERT INTO u SELECT g, g, g, g FROM generate_series(1, 200) g`
+
+// TestDependentsOfAColumnInTwoShapes: whatever stands on a column, before the file or by it, stands on the new one after
+// complete.
+func TestDependentsOfAColumnInTwoShapes(t *testing.T) {
+	const typ = "ALTER TABLE t ALTER a TYPE bigint; "
+	for name, tt := range map[string]behind{
+		"policy of another table": {prepare: "CREATE POLICY p ON u USING (EXISTS (SELECT FROM t WHERE t.a = u.x)); COMMENT ON POLICY p ON u IS 'c'", sql: typ,
+			oracle: "DROP POLICY p ON u; " + typ + "CREATE POLICY p ON u USING (EXISTS (SELECT FROM t WHERE t.a = u.x)); COMMENT ON POLICY p ON u IS 'c'"},
+		"policy through a view": {prepare: "CREATE VIEW v AS SELECT a FROM t; CREATE POLICY p ON u USING (EXISTS (SELECT FROM v WHERE v.a = u.x))", sql: typ,
+			oracle: "DROP POLICY p ON u; DROP VIEW v; " + typ + "CREATE VIEW v AS SELECT a FROM t; CREATE POLICY p ON u USING (EXISTS (SELECT FROM v WHERE v.a = u.x))"},
+		"rule of a view": {prepare: "CREATE VIEW v AS SELECT a FROM t; CREATE RULE r AS ON INSERT TO v DO INSTEAD NOTHING; COMMENT ON RULE r ON v IS 'c'", sql: typ,
+			oracle: "DROP VIEW v; " + typ + "CREATE VIEW v AS SELECT a FROM t; CREATE RULE r AS ON INSERT TO v DO INSTEAD NOTHING; COMMENT ON RULE r ON v IS 'c'"},
+		"rule of a view on the table": {prepare: "CREATE VIEW v AS SELECT a, s FROM t; CREATE RULE r AS ON UPDATE TO v DO INSTEAD UPDATE t SET s = NEW.s WHERE a = OLD.a", sql: typ,
+			oracle: "DROP VIEW v; " + typ + "CREATE VIEW v AS SELECT a, s FROM t; CREATE RULE r AS ON UPDATE TO v DO INSTEAD UPDATE t SET s = NEW.s WHERE a = OLD.a"},
+		"row type of a view":             {prepare: "CREATE VIEW v AS SELECT a FROM t; CREATE TABLE w (r v)", sql: typ, refused: "dependent-column"},
+		"foreign key to it":              {sql: "ALTER TABLE t ALTER id TYPE bigint; CREATE TABLE c (t_id bigint REFERENCES t (id));"},
+		"foreign key to the key":         {sql: "ALTER TABLE t ALTER id TYPE bigint; CREATE TABLE c (t_id bigint REFERENCES t); CREATE INDEX c_t ON c (t_id);"},
+		"foreign key, renamed":           {sql: "ALTER TABLE t RENAME id TO nr; CREATE TABLE c (t_id int REFERENCES t (nr));"},
+		"foreign key, renamed table":     {sql: "ALTER TABLE t RENAME TO tt; CREATE TABLE c (t_id int REFERENCES tt);"},
+		"add foreign key to the key":     {sql: "ALTER TABLE t ALTER id TYPE bigint; ALTER TABLE u ADD CONSTRAINT u_x FOREIGN KEY (x) REFERENCES t;"},
+		"column with a foreign key":      {sql: "ALTER TABLE t ALTER id TYPE bigint; ALTER TABLE u ADD COLUMN z bigint REFERENCES t;"},
+		"foreign key, renamed, to it":    {sql: "ALTER TABLE t RENAME id TO nr; ALTER TABLE u ADD CONSTRAINT u_x FOREIGN KEY (x) REFERENCES t (nr);"},
+		"foreign key to a renamed table": {sql: "ALTER TABLE t RENAME TO tt; ALTER TABLE u ADD CONSTRAINT u_x FOREIGN KEY (x) REFERENCES tt;"},
+		"like":                           {sql: typ + "CREATE TABLE c (LIKE t INCLUDING ALL); CREATE INDEX c_i ON c (a); INSERT INTO c (id, a, b, s) VALUES (1, 1, 1, 'x');"},
+		"like of a renamed table":        {sql: "ALTER TABLE t RENAME TO tt; CREATE TABLE c (LIKE tt);"},
+		"create table as":                {sql: typ + "CREATE TABLE c AS SELECT a, id FROM t; COMMENT ON TABLE c IS 'c';"},
+		"create table as, all":           {sql: "ALTER TABLE t RENAME a TO z; CREATE TABLE c AS SELECT * FROM t WHERE id < 10; COMMENT ON TABLE c IS 'c';"},
+		"view, said more of":             {sql: typ + "CREATE VIEW v AS SELECT a FROM t; COMMENT ON VIEW v IS 'c'; ALTER VIEW v ALTER a SET DEFAULT 3; CREATE VIEW w AS SELECT * FROM v;"},
+		"materialized view":              {sql: typ + "CREATE MATERIALIZED VIEW v AS SELECT a FROM t; CREATE INDEX v_a ON v (a); REFRESH MATERIALIZED VIEW v;"},
+		"policy":                         {sql: typ + "CREATE POLICY p ON t USING (a > 0); COMMENT ON POLICY p ON t IS 'c'; CREATE POLICY q ON u USING (EXISTS (SELECT FROM t WHERE a = x));"},
+		"rule, statistics":               {sql: typ + "CREATE STATISTICS st ON a, b FROM t; CREATE RULE r AS ON UPDATE TO u WHERE NEW.x = 0 DO ALSO UPDATE t SET a = 1 WHERE a = 2;"},
+		"function":                       {sql: typ + "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT max(a) FROM t; END; COMMENT ON FUNCTION f() IS 'c';"},
+		"drop check":                     {sql: typ + "ALTER TABLE t DROP CONSTRAINT chk;"},
+		"rename check":                   {sql: typ + "ALTER TABLE t RENAME CONSTRAINT chk TO chk2; COMMENT ON CONSTRAINT chk2 ON t IS 'c';"},
+		"drop, add check":                {sql: typ + "ALTER TABLE t DROP CONSTRAINT chk; ALTER TABLE t ADD CONSTRAINT chk CHECK (a > -1);", refused: "split-file"},
+		"drop unique":                    {sql: typ + "ALTER TABLE t DROP CONSTRAINT t_ab_key;"},
+		"rename unique, index, cluster":  {sql: typ + "ALTER TABLE t RENAME CONSTRAINT t_ab_key TO k; ALTER INDEX t_a RENAME TO t_a2; CLUSTER t USING t_a2;", refused: "blocking"},
+		"rename unique, index, comments": {sql: typ + "ALTER TABLE t RENAME CONSTRAINT t_ab_key TO k; ALTER INDEX t_a RENAME TO t_a2; ALTER TABLE t CLUSTER ON t_a2; COMMENT ON INDEX t_a2 IS 'c'; ALTER INDEX t_a2 SET (fillfactor = 70);"},
+		"drop index":                     {sql: typ + "DROP INDEX t_a;"},
+		"drop foreign key":               {sql: "ALTER TABLE t ALTER id TYPE bigint; ALTER TABLE u DROP CONSTRAINT u_t;"},
+		"rename foreign key":             {sql: "ALTER TABLE t ALTER id TYPE bigint; ALTER TABLE u RENAME CONSTRAINT u_t TO u_t2; COMMENT ON CONSTRAINT u_t2 ON u IS 'c';"},
+		"said before": {prepare: "CREATE STATISTICS st0 ON a, s FROM t",
+			sql: "COMMENT ON COLUMN t.a IS 'c'; CREATE STATISTICS st ON a, b FROM t; COMMENT ON STATISTICS st0 IS 'd'; COMMENT ON INDEX t_a IS 'e'; COMMENT ON CONSTRAINT chk ON t IS 'f'; GRANT SELECT (a) ON t TO PUBLIC; " + typ},
+		"views made again": {prepare: "CREATE VIEW v AS SELECT a FROM t", sql: typ + "COMMENT ON VIEW v IS 'c'; ALTER VIEW v RENAME TO w;",
+			oracle: "DROP VIEW v; " + typ + "CREATE VIEW w AS SELECT a FROM t; COMMENT ON VIEW w IS 'c'"},
+		"trigger made again": {prepare: "CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER tr BEFORE UPDATE OF a ON t FOR EACH ROW EXECUTE FUNCTION tf()",
+			sql:    typ + "ALTER TABLE t DISABLE TRIGGER tr; COMMENT ON TRIGGER tr ON t IS 'c';",
+			oracle: "DROP TRIGGER tr ON t; " + typ + "CREATE TRIGGER tr BEFORE UPDATE OF a ON t FOR EACH ROW EXECUTE FUNCTION tf(); ALTER TABLE t DISABLE TRIGGER tr; COMMENT ON TRIGGER tr ON t IS 'c'"},
+	} {
+		t.Run(name, func(t *testing.T) { tt.run(t, behindFixture) })
+	}
+}
+
+// TestNamesThatComeFree: a name whose object goes only at complete is free for the rest of the file, as psql has it.
+func TestNamesThatComeFree(t *testing.T) {
+	for name, tt := range map[string]behind{
+		"unique constraint":         {sql: "ALTER TABLE t DROP CONSTRAINT t_ab_key; ALTER TABLE t ADD CONSTRAINT t_ab_key UNIQUE (b, a);"},
+		"unnamed unique constraint": {sql: "ALTER TABLE t DROP CONSTRAINT t_pkey CASCADE; ALTER TABLE t ADD PRIMARY KEY (b);"},
+		"index":                     {sql: "DROP INDEX t_a; CREATE INDEX t_a ON t (a, b);"},
+		"primary key from an index": {prepare: "CREATE UNIQUE INDEX t_new ON t (b)", sql: "ALTER TABLE t DROP CONSTRAINT t_pkey CASCADE; ALTER TABLE t ADD CONSTRAINT t_pkey PRIMARY KEY USING INDEX t_new;"},
+		"index of partitions": {prepare: "CREATE TABLE p (id int, k int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9); CREATE INDEX pi ON p (k); INSERT INTO p VALUES (1, 1)",
+			sql: "DROP INDEX pi; CREATE INDEX pi ON p (k, id); CREATE INDEX ON p (k);"},
+		"unique of partitions": {prepare: "CREATE TABLE p (id int, k int, UNIQUE (id, k)) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9); INSERT INTO p VALUES (1, 1)",
+			sql: "ALTER TABLE p DROP CONSTRAINT p_id_k_key; ALTER TABLE p ADD UNIQUE (id, k);"},
+		"foreign key of a dropped column": {sql: "ALTER TABLE u DROP COLUMN t_id; ALTER TABLE u ADD CONSTRAINT u_t FOREIGN KEY (x) REFERENCES t;"},
+		"serial of a dropped column":      {prepare: "ALTER TABLE u ADD COLUMN n serial", sql: "ALTER TABLE u DROP COLUMN n; CREATE SEQUENCE u_n_seq START 7;"},
+		"unnamed index":                   {prepare: "CREATE INDEX ON t (a, s)", sql: "DROP INDEX t_a_s_idx; CREATE INDEX ON t (a, s) WHERE b > 0;"},
+		"index of a dropped column":       {sql: "ALTER TABLE t DROP COLUMN a; CREATE INDEX t_a ON t (b, s);"},
+		"check of a dropped column":       {sql: "ALTER TABLE t DROP COLUMN a; ALTER TABLE t ADD CONSTRAINT chk CHECK (b > 0);"},
+		"unique of a dropped column":      {sql: "ALTER TABLE t DROP COLUMN a; ALTER TABLE t ADD CONSTRAINT t_ab_key UNIQUE (b, s);"},
+		"constraint of a dropped unique":  {sql: "ALTER TABLE t DROP CONSTRAINT t_ab_key; ALTER TABLE t RENAME CONSTRAINT chk TO t_ab_key;"},
+		"index renamed":                   {sql: "DROP INDEX t_a; ALTER INDEX t_s RENAME TO t_a;"},
+		"column renamed away":             {sql: "ALTER TABLE t RENAME a TO z; ALTER TABLE t ADD COLUMN a text;"},
+		"columns change names":            {sql: "ALTER TABLE t RENAME a TO z; ALTER TABLE t RENAME b TO a; ALTER TABLE t RENAME z TO b;", refused: "held-column"},
+		"column takes a name":             {sql: "ALTER TABLE t RENAME a TO z; ALTER TABLE t RENAME b TO a;"},
+		"column takes a name, update":     {sql: "ALTER TABLE t RENAME a TO z; ALTER TABLE t RENAME b TO a; UPDATE t SET a = 5;", refused: "split-file"},
+		"index, then a type":              {sql: "DROP INDEX t_a; CREATE INDEX t_a ON t (b); ALTER TABLE t ALTER b TYPE bigint;", refused: "held-column"},
+		"unique, then a type":             {sql: "ALTER TABLE t DROP CONSTRAINT t_ab_key; ALTER TABLE t ADD CONSTRAINT t_ab_key UNIQUE (s, id); ALTER TABLE t ALTER id TYPE bigint;", refused: "held-column"},
+		"check, then a type":              {sql: "ALTER TABLE t DROP COLUMN a; ALTER TABLE t ADD CONSTRAINT chk CHECK (b > 0); ALTER TABLE t ALTER b TYPE bigint;", refused: "split-file"},
+		"table renamed away":              {sql: "ALTER TABLE u RENAME TO w; CREATE TABLE u (n int PRIMARY KEY); CREATE INDEX u_n ON u (n); INSERT INTO u VALUES (1);"},
+		"table renamed away, index":       {sql: "ALTER TABLE u RENAME TO w; CREATE TABLE u (n int); CREATE INDEX u_n ON u (n); INSERT INTO u VALUES (1);"},
+		"tables change places":            {prepare: "CREATE TABLE u_new (id int)", sql: "ALTER TABLE u RENAME TO u_old; ALTER TABLE u_new RENAME TO u;"},
+		"sequence":                        {prepare: "CREATE SEQUENCE q", sql: "DROP SEQUENCE q; CREATE SEQUENCE q START 5; ALTER SEQUENCE q INCREMENT 2; COMMENT ON SEQUENCE q IS 'c';"},
+		"enum":                            {prepare: "CREATE TYPE e AS ENUM ('a')", sql: "DROP TYPE e; CREATE TYPE e AS ENUM ('b'); ALTER TYPE e ADD VALUE 'c';"},
+		"column of a new enum":            {prepare: "CREATE TYPE e AS ENUM ('a')", sql: "DROP TYPE e; CREATE TYPE e AS ENUM ('b'); ALTER TABLE t ADD COLUMN c e; CREATE TABLE n (c e DEFAULT 'b');"},
+		"function and its trigger": {prepare: "CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+			sql: "DROP FUNCTION tf(); CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION tf();"},
+	} {
+		t.Run(name, func(t *testing.T) { tt.run(t, behindFixture) })
+	}
+}
+
+// TestFalseErrors: what psql does, and what is no danger, is done.
+func TestFalseErrors(t *testing.T) {
+	for name, tt := range map[string]behind{
+		"two views":                  {prepare: "CREATE VIEW v AS SELECT a FROM t; CREATE VIEW w AS SELECT a FROM v", sql: "DROP VIEW v, w;"},
+		"two tables":                 {prepare: "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE q (id int PRIMARY KEY REFERENCES p); ALTER TABLE p ADD FOREIGN KEY (id) REFERENCES q", sql: "DROP TABLE p, q;"},
+		"two tables, one new":        {prepare: "CREATE TABLE p (id int PRIMARY KEY)", sql: "CREATE TABLE n (id int); DROP TABLE p, n;"},
+		"rename for a generated one": {prepare: "ALTER TABLE t ADD COLUMN g int GENERATED ALWAYS AS (a * 2) STORED", sql: "ALTER TABLE t RENAME a TO z;"},
+		"rename in a column list":    {prepare: "CREATE PUBLICATION pub FOR TABLE t (id, a)", sql: "ALTER TABLE t RENAME a TO z;"},
+		"rename in a rule":           {prepare: "CREATE RULE r AS ON UPDATE TO u DO ALSO DELETE FROM t WHERE t.a = -1", sql: "ALTER TABLE t RENAME a TO z;"},
+		"rename in a function":       {prepare: "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT max(a) FROM t; END", sql: "ALTER TABLE t RENAME a TO z;"},
+	} {
+		t.Run(name, func(t *testing.T) { tt.run(t, behindFixture) })
+	}
+}
+
+// TestViewAroundATypeChange: the script that people write because PostgreSQL cannot change the type under a view.
+func TestViewAroundATypeChange(t *testing.T) {
+	reader := pgtest.Role(t, "reader", "NOLOGIN")
+	for name, tt := range map[string]behind{
+		"grant":                    {sql: "DROP VIEW v; ALTER TABLE t ALTER a TYPE bigint; CREATE VIEW v AS SELECT a, b FROM t; GRANT SELECT ON v TO " + reader},
+		"comment":                  {sql: "DROP VIEW v; ALTER TABLE t ALTER a TYPE bigint; CREATE VIEW v AS SELECT a, b FROM t; COMMENT ON VIEW v IS 'c'; COMMENT ON COLUMN v.a IS 'd'"},
+		"both, and an owner":       {sql: "BEGIN; DROP VIEW IF EXISTS v; ALTER TABLE t ALTER COLUMN a TYPE bigint USING a::bigint; CREATE OR REPLACE VIEW v AS SELECT a, b FROM t; ALTER VIEW v OWNER TO CURRENT_USER; GRANT SELECT, INSERT ON v TO " + reader + "; COMMENT ON VIEW v IS 'c'; CREATE VIEW w AS SELECT * FROM v; COMMIT"},
+		"fill on a renamed column": {prepare: "ALTER TABLE t ADD COLUMN n int", sql: "ALTER TABLE t RENAME n TO m;\n-- replank: fill 0\nALTER TABLE t ALTER m SET NOT NULL;", refused: "held-column"},
+		"fill on a changed column": {prepare: "ALTER TABLE t ADD COLUMN n int", sql: "ALTER TABLE t ALTER n TYPE bigint;\n-- replank: fill 0\nALTER TABLE t ALTER n SET NOT NULL;", refused: "held-column"},
+	} {
+		t.Run(name, func(t *testing.T) { tt.run(t, behindFixture+"; CREATE VIEW v AS SELECT a FROM t") })
+	}
+}
+
+// TestLaterFilesDoNotReadTwoShapes: a file that only reads what an earlier one holds waits for its complete.
+func TestLaterFilesDoNotReadTwoShapes(t *testing.T) {
+	for name, sql := range map[string]string{
+		"view":            "CREATE VIEW v AS SELECT a FROM t;",
+		"create table as": "CREATE TABLE c AS SELECT * FROM t;",
+		"foreign key":     "CREATE TABLE c (id int REFERENCES t);",
+		"policy":          "CREATE POLICY p ON u USING (EXISTS (SELECT FROM t WHERE a = x));",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, behindFixture, "ALTER TABLE t ALTER a TYPE bigint;", accept("column-order"))
+			first := s.files[0].Path
+			if err := os.WriteFile(filepath.Join(filepath.Dir(first), "0002_reads.sql"), []byte(sql), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			var err error
+			if s.files, err = history.Read(filepath.Dir(first)); err != nil {
+				t.Fatal(err)
+			}
+			sum, err := s.open().Apply(ctx, s.files)
+			if err != nil || len(sum.Blocked) != 1 || sum.Blocked[0].Name != "0002_reads" {
+				t.Fatalf("apply: %+v, %v; want 0002_reads blocked", sum, err)
+			}
+			s.complete()
+			s.apply()
+			oracle := pgtest.DB(t)
+			pgtest.Exec(t, oracle, behindFixture, "ALTER TABLE t ALTER a TYPE bigint", sql)
+			pgtest.SameShape(t, oracle, s.dsn, pgtest.IgnoreColumnOrder())
+		})
+	}
+}
+
+// TestLongWorkAtComplete: what waits for complete is as quick there as it would have to be in apply.
+func TestLongWorkAtComplete(t *testing.T) {
+	for name, tt := range map[string]behind{
+		"volatile default":  {sql: "ALTER TABLE t DROP COLUMN s; ALTER TABLE t ADD COLUMN s uuid DEFAULT gen_random_uuid();", refused: "split-file"},
+		"serial":            {sql: "ALTER TABLE t DROP COLUMN s; ALTER TABLE t ADD COLUMN s serial;", refused: "split-file"},
+		"check":             {sql: "ALTER TABLE t DROP COLUMN s; ALTER TABLE t ADD COLUMN s text CHECK (s <> '');", refused: "split-file"},
+		"not null":          {sql: "ALTER TABLE t DROP COLUMN s; ALTER TABLE t ADD COLUMN s int NOT NULL;", refused: "split-file"},
+		"fill":              {sql: "ALTER TABLE t DROP COLUMN s;\n-- replank: fill 0\nALTER TABLE t ADD COLUMN s int NOT NULL;", refused: "split-file"},
+		"plain":             {sql: "ALTER TABLE t DROP COLUMN s;\n-- replank: plain\nALTER TABLE t ADD COLUMN s text CHECK (s <> '');"},
+		"constant default":  {sql: "ALTER TABLE t DROP COLUMN s; ALTER TABLE t ADD COLUMN s text DEFAULT 'x' NOT NULL;"},
+		"materialized view": {prepare: "CREATE MATERIALIZED VIEW m AS SELECT a FROM t", sql: "DROP MATERIALIZED VIEW m; CREATE MATERIALIZED VIEW m AS SELECT a, b FROM t;", refused: "split-file"},
+		"table as":          {sql: "DROP TABLE u; CREATE TABLE u AS SELECT * FROM t;", refused: "split-file"},
+	} {
+		t.Run(name, func(t *testing.T) { tt.run(t, behindFixture) })
+	}
+}
