@@ -105,6 +105,7 @@ type compiler struct {
 // held is what a table of this file keeps for complete.
 type held struct {
 	renamedTo string            // RENAME TO
+	movedTo   string            // SET SCHEMA
 	columns   map[string]string // new name of a column → the physical column that will carry it after complete
 	gone      map[string]bool   // columns that go at complete
 }

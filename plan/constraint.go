@@ -91,7 +91,7 @@ func (c *compiler) refersHeld(k ddl.Constraint) bool {
 // physicalTable gives the table that will be n after complete.
 func (c *compiler) physicalTable(n ddl.Name) ddl.Name {
 	for from, h := range c.held {
-		if h.renamedTo == n.Name && from.Schema == n.Schema {
+		if h.name(from) == n {
 			return from
 		}
 	}

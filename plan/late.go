@@ -77,9 +77,9 @@ func (c *compiler) waits(op ddl.Op, sql string) bool {
 		return true
 	}
 	for from, h := range c.held {
-		to := ddl.Name{Schema: from.Schema, Name: h.renamedTo}
+		to := h.name(from)
 		switch {
-		case h.renamedTo != "" && slices.Contains(about, to):
+		case to != from && slices.Contains(about, to):
 			return true
 		case slices.Contains(about, from):
 			if c.meansNew(op, m, from, h) {
@@ -90,6 +90,17 @@ func (c *compiler) waits(op ddl.Op, sql string) bool {
 		}
 	}
 	return false
+}
+
+// name is what the file calls the table by now.
+func (h *held) name(from ddl.Name) ddl.Name {
+	if h.renamedTo != "" {
+		from.Name = h.renamedTo
+	}
+	if h.movedTo != "" {
+		from.Schema = h.movedTo
+	}
+	return from
 }
 
 // about are the relations that an op changes or says something about.
@@ -229,7 +240,7 @@ func (c *compiler) readsNew(op ddl.Op, m ddl.Mention, table, renamed ddl.Name) b
 		return slices.ContainsFunc(m.Relations, func(r ddl.Name) bool { return c.resolve(r) == n })
 	}
 	h := c.held[table]
-	shown := h.renamedTo != "" && reads(renamed) // until complete that is a view
+	shown := renamed != table && reads(renamed) // until complete that is a view, or nothing
 	if !shown && !reads(table) {
 		return false
 	}

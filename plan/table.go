@@ -170,7 +170,7 @@ func (c *compiler) setSchema(op ddl.SetSchema, sql string) error {
 	if c.fresh[n] || c.now.Relations[n] == nil {
 		return c.asIs(op, sql, back)
 	}
-	c.hold(n)
+	c.hold(n).movedTo = op.Schema
 	c.notice("rename-at-complete", "%s moves to schema %s at complete", n, qi(op.Schema))
 	c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{back}})
 	return nil

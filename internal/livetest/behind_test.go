@@ -92,6 +92,7 @@ func TestDependentsOfAColumnInTwoShapes(t *testing.T) {
 		"column with a foreign key":      {sql: "ALTER TABLE t ALTER id TYPE bigint; ALTER TABLE u ADD COLUMN z bigint REFERENCES t;"},
 		"foreign key, renamed, to it":    {sql: "ALTER TABLE t RENAME id TO nr; ALTER TABLE u ADD CONSTRAINT u_x FOREIGN KEY (x) REFERENCES t (nr);"},
 		"foreign key to a renamed table": {sql: "ALTER TABLE t RENAME TO tt; ALTER TABLE u ADD CONSTRAINT u_x FOREIGN KEY (x) REFERENCES tt;"},
+		"moved table":                    {prepare: "CREATE SCHEMA z", sql: "ALTER TABLE t SET SCHEMA z; CREATE VIEW v AS SELECT a FROM z.t; CREATE TABLE c (id int REFERENCES z.t); COMMENT ON TABLE z.t IS 'c'; ALTER TABLE u ADD CONSTRAINT u_x FOREIGN KEY (x) REFERENCES z.t;"},
 		"like":                           {sql: typ + "CREATE TABLE c (LIKE t INCLUDING ALL); CREATE INDEX c_i ON c (a); INSERT INTO c (id, a, b, s) VALUES (1, 1, 1, 'x');"},
 		"like of a renamed table":        {sql: "ALTER TABLE t RENAME TO tt; CREATE TABLE c (LIKE tt);"},
 		"create table as":                {sql: typ + "CREATE TABLE c AS SELECT a, id FROM t; COMMENT ON TABLE c IS 'c';"},
