@@ -66,9 +66,17 @@ func QualifyColumns(expr, variable string) (string, error) {
 	return replaceColumns(expr, func(col string) (string, bool) { return variable + "." + QuoteIdent(col), true })
 }
 
-// SubstituteColumn puts another expression in the place of a column.
-func SubstituteColumn(expr, col, by string) (string, error) {
-	return replaceColumns(expr, func(c string) (string, bool) { return "(" + by + ")", c == col })
+// SubstituteColumns puts expressions in the place of columns, and takes qualifiers from the others.
+func SubstituteColumns(expr string, by map[string]string) (string, error) {
+	if expr == "" {
+		return "", nil
+	}
+	return replaceColumns(expr, func(col string) (string, bool) {
+		if e, ok := by[col]; ok {
+			return "(" + e + ")", true
+		}
+		return QuoteIdent(col), true
+	})
 }
 
 // NamesNothing reports whether an expression consists of columns, constants and casts to types of PostgreSQL

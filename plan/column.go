@@ -27,7 +27,7 @@ func (c *compiler) addColumn(op ddl.AddColumn, sql string) error {
 	c.touch("table", r.Name, col.Name)
 	c.noticeShape(r, "gains column "+qi(col.Name))
 	back := fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(col.Name))
-	if c.twins.split.adds(r.Name, col.Name) {
+	if c.twins.splits[r.Name].adds(col.Name) {
 		return nil // added by the split it belongs to
 	}
 	if fill, ok := c.directive("fill"); ok && col.NotNull && col.Default == "" {

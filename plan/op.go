@@ -11,6 +11,9 @@ import (
 // statement compiles one statement, op by op. Type changes are collected while they follow one another, so that
 // both ends of a foreign key swap together.
 func (c *compiler) statement() error {
+	if from := c.twins.once[c.stmt.Pos]; from != "" {
+		c.consent("lost-writes", "it is computed once from %s: what old code writes there until complete is lost (docs: Split or merge columns)", from)
+	}
 	c.reads(c.stmt.SQL)
 	c.together = c.dropsTogether()
 	for i, op := range c.stmt.Ops {

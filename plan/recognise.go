@@ -10,7 +10,7 @@ import (
 
 // recognise finds the statements that mean one change together, before any of them is compiled.
 func (c *compiler) recognise(stmts []ddl.Statement) error {
-	c.twins.split = c.findSplit(stmts)
+	c.findSplits(stmts)
 	c.twins.dropDefault = map[string]bool{}
 	c.twins.rebuilt = map[string]string{}
 	type later struct{ table, column string }
@@ -40,149 +40,6 @@ func (c *compiler) recognise(stmts []ddl.Statement) error {
 	return nil
 }
 
-// split is one set of columns made from another: ADD COLUMN …; UPDATE … SET new = f(old); DROP COLUMN old.
-type split struct {
-	table   ddl.Name
-	news    []ddl.Column
-	set     []ddl.Assignment
-	olds    []string
-	inverse map[string]string
-}
-
-func (s *split) adds(table ddl.Name, col string) bool {
-	return s != nil && s.table == table && slices.ContainsFunc(s.news, func(c ddl.Column) bool { return c.Name == col })
-}
-
-func (s *split) drops(table ddl.Name, col string) bool {
-	return s.table == table && slices.Contains(s.olds, col)
-}
-
-// findSplit recognises a split or a merge of columns: an UPDATE without WHERE that computes columns added by
-// this file from columns that this file drops.
-func (c *compiler) findSplit(stmts []ddl.Statement) *split {
-	now := c.now.Clone() // follows the search_path that the file itself sets
-	for _, st := range stmts {
-		for _, op := range st.Ops {
-			if set, ok := op.(ddl.Set); ok {
-				if err := now.ApplyOp(set); err != nil {
-					return nil // the statement's own turn reports it
-				}
-			}
-			u, ok := op.(ddl.Update)
-			if !ok || u.Where != "" || u.From != "" || u.With || u.Returning {
-				continue
-			}
-			if s := splitOf(now, u, stmts); s != nil {
-				return s
-			}
-		}
-	}
-	return nil
-}
-
-func splitOf(now *ddl.Schema, u ddl.Update, stmts []ddl.Statement) *split {
-	r := now.Relation(u.Table)
-	if r == nil {
-		return nil
-	}
-	s := &split{table: r.Name, set: u.Set, inverse: map[string]string{}}
-	var used []string
-	for _, a := range u.Set {
-		cols, err := ddl.Columns(a.Expr)
-		if err != nil {
-			return nil
-		}
-		used = append(used, cols...)
-	}
-	for _, st := range stmts {
-		for _, op := range st.Ops {
-			switch op := op.(type) {
-			case ddl.AddColumn:
-				k := op.Column
-				if op.Table == u.Table && slices.ContainsFunc(u.Set, func(a ddl.Assignment) bool { return a.Column == k.Name }) {
-					if k.Default != "" || k.NotNull || k.Identity != 0 || k.Generated != "" || len(k.Constraints) > 0 {
-						return nil
-					}
-					s.news = append(s.news, k)
-				}
-			case ddl.DropColumn:
-				if op.Table == u.Table && slices.Contains(used, op.Column) {
-					s.olds = append(s.olds, op.Column)
-				}
-			}
-		}
-		for _, d := range st.Directives {
-			if left, right, ok := strings.Cut(d.Arg, "="); ok && d.Verb == "inverse" {
-				s.inverse[unquote(strings.TrimSpace(left))] = strings.TrimSpace(right)
-			}
-		}
-	}
-	if len(s.news) != len(u.Set) || len(s.olds) == 0 {
-		return nil
-	}
-	return s
-}
-
-// expand adds the new columns with the triggers that keep both sides equal, and fills them.
-func (c *compiler) expandSplit(sp *split) error {
-	r := c.now.Relation(sp.table)
-	y := sync{table: sp.table}
-	var exprs, types, named, added []string
-	st := Step{Phase: Expand, Kind: Transaction}
-	for _, k := range sp.news {
-		i := slices.IndexFunc(sp.set, func(a ddl.Assignment) bool { return a.Column == k.Name })
-		rc := r.Column(k.Name)
-		typ := k.Type.SQL
-		if rc != nil {
-			typ = rc.Type
-		}
-		y.new = append(y.new, syncColumn{name: k.Name, typ: typ, from: sp.set[i].Expr, unset: "NEW." + qi(k.Name) + " IS NULL", plainEq: plainEq(typ, k.Collation)})
-		exprs, types, added = append(exprs, sp.set[i].Expr), append(types, typ), append(added, k.Name)
-		st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", r.Name, columnSQL(k, "", false)))
-	}
-	for _, name := range sp.olds {
-		col := r.Column(name)
-		o := syncColumn{name: name, typ: col.Type, from: sp.inverse[name], plainEq: plainEq(col.Type, col.Collation), always: col.Identity == 'a'}
-		if col.Default == "" {
-			o.unset = "NEW." + qi(name) + " IS NULL"
-		} else if !col.Volatile {
-			o.unset = isDefault(name, col.Default, col.Type)
-			named = append(named, col.Default, "NULL::"+col.Type)
-		}
-		if o.from == "" {
-			c.notice("read-only", "the new columns of %s cannot be written until complete: give `-- replank: inverse %s = EXPRESSION` to allow it", r.Name, qi(name))
-		}
-		y.old = append(y.old, o)
-		exprs, types = append(exprs, o.from), append(types, col.Type)
-		c.touch("table", r.Name, name)
-	}
-	if err := c.triggerable(r, added, slices.Concat(exprs, named)...); err != nil {
-		return err
-	}
-	y.computing = c.computing(r, types, exprs, named...)
-	if err := c.inputs(&y, r); err != nil {
-		return err
-	}
-	tables := c.triggerTables(r)
-	st.Title = fmt.Sprintf("add %s beside %s to %s, kept equal by triggers", list(y.new), list(y.old), r.Name)
-	st.SQL = append(st.SQL, y.computable()...)
-	st.SQL = append(append(st.SQL, y.create(tables)...), y.always(c.familyNames(r))...)
-	st.Reverse = y.drop(tables)
-	for _, k := range sp.news {
-		st.Reverse = append(st.Reverse, fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(k.Name)))
-		c.touch("table", r.Name, k.Name)
-	}
-	c.step(st)
-	c.noticeShape(r, "gains "+list(y.new))
-	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Flag: FillFlag, Set: sp.set, Guard: y.unfilled(), Kept: true}
-	c.fill(r, spec)
-	for _, name := range sp.olds {
-		c.hold(r.Name).gone[name] = true
-	}
-	c.later(Step{Kind: Transaction, Title: "stop keeping " + list(y.old) + " and " + list(y.new) + " equal", SQL: y.drop(tables)})
-	return nil
-}
-
 // afterHeld handles what comes behind a change that the file itself defers to complete: it has to wait too,
 // and can only do so when it is a moment's work.
 func (c *compiler) afterHeld(op ddl.Op, sql string) (bool, error) {
@@ -190,6 +47,10 @@ func (c *compiler) afterHeld(op ddl.Op, sql string) (bool, error) {
 	case ddl.SetDefault:
 		if op.Expr == "" && c.twins.dropDefault[op.Table.Name+"\x00"+op.Column] {
 			return true, nil // the swap leaves the default away
+		}
+		if c.twins.splits[c.resolve(op.Table)].adds(op.Column) {
+			c.defaultAtComplete(op.Table, op.Column, sql)
+			return true, nil
 		}
 	case ddl.RenameType:
 		if c.twins.rebuilt[op.Type.Name] != "" {
@@ -205,18 +66,18 @@ func (c *compiler) afterHeld(op ddl.Op, sql string) (bool, error) {
 			return true, nil
 		}
 	case ddl.Update:
-		if s := c.twins.split; s != nil && c.resolve(op.Table) == s.table && slices.Equal(op.Set, s.set) {
+		if s := c.twins.splits[c.resolve(op.Table)]; s.computes(c.stmt.Pos) {
 			return true, c.expandSplit(s)
 		}
 	case ddl.DropColumn:
-		if s := c.twins.split; s != nil && s.drops(c.resolve(op.Table), op.Column) {
+		if s := c.twins.splits[c.resolve(op.Table)]; s.drops(op.Column) {
 			c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
 				Destroys: fmt.Sprintf("column %s of %s with its values", qi(op.Column), s.table), Irreversible: "the values of the column are gone"})
 			return true, nil
 		}
 	case ddl.AddColumn:
 		r := c.now.Relation(op.Table)
-		if r != nil && c.occupiedColumn(r, op.Column.Name) && !c.twins.split.adds(r.Name, op.Column.Name) {
+		if r != nil && c.occupiedColumn(r, op.Column.Name) && !c.twins.splits[r.Name].adds(op.Column.Name) {
 			return true, c.wait(op, sql)
 		}
 	}

@@ -22,8 +22,9 @@ type twin struct {
 // twinSet holds the type changes of neighbouring statements. They swap together, because a foreign key needs
 // both of its ends.
 type twinSet struct {
-	types []*twin
-	split *split
+	types  []*twin
+	splits map[ddl.Name]*split
+	once   map[ddl.Pos]string // statements that compute something once from what the file drops
 
 	dropDefault map[string]bool   // table NUL column: DROP DEFAULT that makes room for a new type
 	rebuilt     map[string]string // enum that is built again → what the old one is called then

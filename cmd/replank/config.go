@@ -70,7 +70,7 @@ func (o option) env() string {
 func (o option) toml() string { return strings.ReplaceAll(o.name, "-", "_") }
 
 // consents are the classes of --accept. docs/errors.md explains them; a test compares.
-var consents = []string{"irreversible", "column-order", "triggers", "room", "subscribers", "drift"}
+var consents = []string{"irreversible", "lost-writes", "column-order", "triggers", "room", "subscribers", "drift"}
 
 // options is every setting there is. docs/configuration.md lists them; a test compares.
 var options = []option{
