@@ -357,12 +357,23 @@ func exprText(n *pg.Node) string {
 }
 
 // UsesColumnOrder reports whether the body of a function counts the columns of a table from the left: INSERT
-// without a column list, SELECT *, %ROWTYPE. It reads text, so it may say yes too often, never too rarely for
-// these three forms.
+// without a column list, SELECT *, %ROWTYPE, COPY. It reads text, so it may say yes too often, never too rarely for
+// these forms.
 func UsesColumnOrder(body string, table Name) bool {
 	name := `(?:[\w"]+\.)?"?` + regexp.QuoteMeta(table.Name) + `"?`
 	re, err := regexp.Compile(`(?is)insert\s+into\s+` + name + `\s+(?:values|select|table|default)\b|` +
-		name + `\s*%\s*rowtype|\bselect\s+(?:\w+\.)?\*[^;]*\bfrom\s+` + name + `\b|\bcopy\s+` + name + `\s+(?:from|to)\b`)
+		name + `\s*%\s*rowtype|\bselect\b[^;]*[\s,](?:\w+\.)?\*(?:\s*(?:,|into\b)[^;]*)?\s*\bfrom\s+(?:[^;]*(?:\bjoin\s+|,\s*))?` + name + `\b|\bcopy\s+` + name + `\s+(?:from|to)\b`)
+	return err != nil || re.MatchString(body)
+}
+
+// ExpandsRow reports whether the body of a trigger function takes its row apart into columns: NEW.* and OLD.*.
+func ExpandsRow(body string) bool { return expandsRow.MatchString(body) }
+
+var expandsRow = regexp.MustCompile(`(?i)\b(?:new|old)\s*\.\s*\*`)
+
+// NamesColumn reports whether the body of a trigger function names a column of its row.
+func NamesColumn(body, col string) bool {
+	re, err := regexp.Compile(`(?i)\b(?:new|old)\s*\.\s*"?` + regexp.QuoteMeta(col) + `(?:"|$|[^\w$])`)
 	return err != nil || re.MatchString(body)
 }
 

@@ -177,7 +177,8 @@ func (c *compiler) addFilled(r *ddl.Relation, op ddl.AddColumn, fill string) err
 	}
 	g := c.guardNulls(r, col.Name, fill, true)
 	add := Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("add column %s to %s", qi(col.Name), r.Name),
-		SQL:     append([]string{fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", r.Name, columnSQL(col, "", false))}, g.create...),
+		SQL: slices.Concat([]string{fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", r.Name, columnSQL(col, "", false))},
+			computable(r.Name, []ddl.Assignment{{Column: col.Name, Expr: fill}}), g.create),
 		Reverse: append(slices.Clone(g.drop), fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(col.Name)))}
 	c.step(add)
 	c.fillNulls(r, col.Name, fill)
@@ -315,7 +316,7 @@ func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
 		}
 		g := c.guardNulls(r, op.Column, fill, true)
 		c.step(Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("fill NULLs of old writers in %s of %s", qi(op.Column), r.Name),
-			SQL: g.create, Reverse: g.drop, Temporary: true})
+			SQL: append(computable(r.Name, []ddl.Assignment{{Column: op.Column, Expr: fill}}), g.create...), Reverse: g.drop, Temporary: true})
 		c.fillOwn(op, r, fill)
 		c.proveNotNull(r, op.Column, "", nil)
 		// Old code may go on writing NULL: a BEFORE trigger runs before NOT NULL is checked.

@@ -202,7 +202,7 @@ func viewSQL(v *ddl.Relation) []string {
 		if k.Comment != "" {
 			out = append(out, fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", name, qi(k.Name), ddl.QuoteLiteral(k.Comment)))
 		}
-		out = append(out, columnGrants(v, k)...)
+		out = append(out, columnGrants(v, k.Name, k.ACL)...)
 	}
 	for _, x := range v.Rules {
 		out = append(out, x.Definition)
@@ -235,22 +235,45 @@ func grants(r *ddl.Relation) []string {
 	return out
 }
 
-// columnOrder asks for consent where code counts columns from the left: a swapped column moves to the end
-// (RULES 10).
-func (c *compiler) columnOrder(r *ddl.Relation, col string) error {
-	c.notice("column-order", "column %s of %s moves to the end of the table at complete", qi(col), r.Name)
-	if len(r.Columns) > 0 && r.Columns[len(r.Columns)-1].Name == col {
-		return nil
+// columnOrder asks for consent where code counts columns from the left (RULES 10): until complete a second column stands
+// at the end of the table, and a swapped one stays there.
+func (c *compiler) columnOrder(t *twin, swapped bool) {
+	what := fmt.Sprintf("until complete %s has one more column at its end", t.rel.Name)
+	if last := t.rel.Columns[len(t.rel.Columns)-1]; swapped && last.Name != t.col.Name {
+		what = fmt.Sprintf("column %s of %s moves to the end of the table", qi(t.col.Name), t.rel.Name)
+	}
+	if swapped {
+		c.notice("column-order", "column %s of %s moves to the end of the table at complete", qi(t.col.Name), t.rel.Name)
 	}
 	var who []string
 	for _, f := range c.now.Functions {
-		if ddl.UsesColumnOrder(f.Body, r.Name) {
+		if ddl.UsesColumnOrder(f.Body, t.rel.Name) {
 			who = append(who, "function "+f.Signature)
+		}
+	}
+	for _, m := range c.family(t.rel) {
+		for _, tr := range m.Triggers {
+			if f := c.now.Functions[tr.Function+"()"]; f != nil && tr.Row && ddl.ExpandsRow(f.Body) {
+				who = append(who, "function "+f.Signature)
+			}
 		}
 	}
 	slices.Sort(who)
 	if len(who) > 0 {
-		c.consent("column-order", "column %s of %s moves to the end of the table, and these count columns: %s", qi(col), r.Name, strings.Join(who, ", "))
+		c.consent("column-order", "%s, and these count columns: %s", what, strings.Join(slices.Compact(who), ", "))
 	}
-	return nil
+}
+
+// noticeBefore names the triggers that read or write a column before the sync trigger has brought to it what a client
+// wrote through the new shape.
+func (c *compiler) noticeBefore(r *ddl.Relation, col string) {
+	for _, m := range c.family(r) {
+		for _, tr := range m.Triggers {
+			f := c.now.Functions[tr.Function+"()"]
+			if tr.Row && tr.Before && tr.Parent == 0 && tr.Enabled != 'D' && f != nil && ddl.NamesColumn(f.Body, col) {
+				c.notice("before-trigger", "until complete, BEFORE trigger %s of %s does not see what is written through the new shape of %s, and fails a statement that writes it where the trigger gives %s another value",
+					qi(tr.Name), m.Name, qi(col), qi(col))
+			}
+		}
+	}
 }

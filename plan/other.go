@@ -380,7 +380,7 @@ func (c *compiler) grant(op ddl.Other, sql string) error {
 			if r := c.now.Relation(n); r != nil {
 				st.Reverse = append(st.Reverse, grants(r)...)
 				for _, col := range r.Columns {
-					st.Reverse = append(st.Reverse, columnGrants(r, col)...)
+					st.Reverse = append(st.Reverse, columnGrants(r, col.Name, col.ACL)...)
 				}
 			}
 		}

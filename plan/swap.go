@@ -67,9 +67,7 @@ func (c *compiler) flushTypes() error {
 		if c.rebuiltEnum(t) {
 			c.notice("prepared-parameter", "server-prepared statements with a parameter of the old enum type fail after complete until they are prepared again: cast the parameter from text")
 		}
-		if err := c.columnOrder(t.rel, t.col.Name); err != nil {
-			return err
-		}
+		c.columnOrder(t, true)
 	}
 	c.later(Step{Kind: Transaction, Title: "swap " + strings.Join(what, ", "), SQL: s.sql(),
 		Destroys:     "the former values of " + strings.Join(what, ", "),
@@ -273,13 +271,13 @@ func columnAttributes(r *ddl.Relation, col *ddl.RelColumn) []string {
 	if col.Comment != "" {
 		out = append(out, fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", tbl, name, ddl.QuoteLiteral(col.Comment)))
 	}
-	return append(out, columnGrants(r, col)...)
+	return append(out, columnGrants(r, col.Name, col.ACL)...)
 }
 
-func columnGrants(r *ddl.Relation, col *ddl.RelColumn) []string {
+func columnGrants(r *ddl.Relation, col string, acl []ddl.Grant) []string {
 	var out []string
-	for _, g := range col.ACL {
-		out = append(out, fmt.Sprintf("GRANT %s (%s) ON %s TO %s%s", g.Privilege, qi(col.Name), r.Name, grantee(g), grantOption(g)))
+	for _, g := range acl {
+		out = append(out, fmt.Sprintf("GRANT %s (%s) ON %s TO %s%s", g.Privilege, qi(col), r.Name, grantee(g), grantOption(g)))
 	}
 	return out
 }

@@ -122,12 +122,17 @@ func (s sync) functionName(event string) string { return "replank.sync_" + s.id(
 // the byte order of their names.
 func (s sync) trigger(event string) string { return qi("~replank_" + s.id() + "_" + event) }
 
-// computable has the server analyse what the functions compute, where that is more than the other shape's value.
+// computable has the server analyse what the functions compute, where that is more than PL/pgSQL's own conversion of
+// the other shape's value.
 func (s sync) computable() []string {
 	var set []ddl.Assignment
-	for _, c := range slices.Concat(s.new, s.old) {
-		same := func(o syncColumn) bool { return c.from == qi(o.name) && c.typ == o.typ }
-		if c.from != "" && c.typ != "" && !c.always && !slices.ContainsFunc(slices.Concat(s.new, s.old), same) {
+	for _, c := range s.new {
+		if !slices.ContainsFunc(s.old, func(o syncColumn) bool { return c.from == qi(o.name) && c.typ == o.typ }) {
+			set = append(set, ddl.Assignment{Column: c.name, Expr: c.from})
+		}
+	}
+	for _, c := range s.old {
+		if c.from != "" && !c.always && !slices.ContainsFunc(s.new, func(n syncColumn) bool { return ddl.IsCast(c.from, n.name) }) {
 			set = append(set, ddl.Assignment{Column: c.name, Expr: c.from})
 		}
 	}
@@ -398,8 +403,7 @@ func (c *compiler) guardNulls(r *ddl.Relation, col, expr string, inserts bool) t
 		event = "UPDATE"
 		when += fmt.Sprintf(" AND OLD.%s IS NULL", qi(col))
 	}
-	p := triggerPair{create: append(computable(r.Name, []ddl.Assignment{{Column: col, Expr: expr}}),
-		c.computing(r, nil, []string{expr}).function(fn, fmt.Sprintf("\nBEGIN\n  NEW.%s := %s;\n  RETURN NEW;\nEND;\n", qi(col), inNew(expr)))...)}
+	p := triggerPair{create: c.computing(r, nil, []string{expr}).function(fn, fmt.Sprintf("\nBEGIN\n  NEW.%s := %s;\n  RETURN NEW;\nEND;\n", qi(col), inNew(expr)))}
 	for _, t := range c.triggerTables(r) {
 		p.create = append(p.create, fmt.Sprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION %s()", trg, event, t, when, fn))
 		p.drop = append(p.drop, fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", trg, t))

@@ -240,8 +240,8 @@ func (c *compiler) sync(t *twin, inverse string) error {
 		return isDefault(k.name, def, c.columnType(t, k.name))
 	}
 	neu.unset = isUnset(neu)
-	// A volatile default, or one that the file drops before the new type, hides what was left out.
-	if live == nil || live.Default == "" || def != "" {
+	// An identity, a volatile default, or one that the file drops before the new type hides what was left out.
+	if live == nil || live.Default == "" && live.Identity == 0 || def != "" {
 		old.unset = isUnset(old)
 	} else if !col.NotNull {
 		c.notice("default-for-null", "until complete, an INSERT that writes NULL into the new shape of %s.%s gets the default of the old one", r.Name, qi(col.Name))
@@ -272,10 +272,12 @@ func (c *compiler) sync(t *twin, inverse string) error {
 	st.SQL = append(st.SQL, t.sync.computable()...)
 	st.SQL = append(st.SQL, t.sync.create(tables)...)
 	st.SQL = append(st.SQL, t.sync.always(c.familyNames(r))...)
+	st.SQL = append(st.SQL, columnGrants(r, t.name, col.ACL)...)
 	st.Reverse = append(t.sync.drop(tables), fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(t.name)))
 	c.bothNames(t, &st)
 	c.step(st)
 	c.noticeShape(r, "gains column "+qi(t.name))
+	c.noticeBefore(r, col.Name)
 	return nil
 }
 
@@ -381,6 +383,7 @@ func (c *compiler) renameColumn(op ddl.RenameColumn, sql string) error {
 	if err := c.sync(t, qi(op.To)); err != nil {
 		return err
 	}
+	c.columnOrder(t, false)
 	c.fillTwins(r, []*twin{t})
 	if err := c.twinIndexes(r, map[string]string{op.From: op.To}, nil); err != nil {
 		return err
