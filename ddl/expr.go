@@ -176,6 +176,30 @@ func (s *Schema) Volatile(expr string) bool {
 	return volatile
 }
 
+// OfTheMoment reports whether an expression reads the clock, who asks, a sequence or chance: its value is another one each
+// time. A function of the user's may well be declared VOLATILE because nobody thought of it, so only PostgreSQL's own count.
+func OfTheMoment(expr string) bool {
+	_, node, err := parsedExpr(expr)
+	if err != nil {
+		return false
+	}
+	of := false
+	walk(node, func(m any) bool {
+		switch n := m.(type) {
+		case *pg.SQLValueFunction:
+			of = true
+		case *pg.FuncCall:
+			names := n.GetFuncname()
+			of = of || slices.Contains(ofTheMoment, names[len(names)-1].GetString_().GetSval())
+		}
+		return !of
+	})
+	return of
+}
+
+var ofTheMoment = []string{"now", "transaction_timestamp", "statement_timestamp", "clock_timestamp", "timeofday", "txid_current", "pg_current_xact_id",
+	"current_setting", "random", "random_normal", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "currval", "lastval"}
+
 // Tables are the relations that a query, a FROM list or an expression reads, as written.
 func Tables(sql string) ([]Name, error) {
 	var root any

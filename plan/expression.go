@@ -49,13 +49,18 @@ func (c *compiler) triggerable(r *ddl.Relation, added []string, exprs ...string)
 	return nil
 }
 
-// inputs gives a sync the columns of neither shape that its expressions read. A change of one of them alone would mean
-// one thing to old code, for whom the new shape follows, and another to new code, so both shapes cannot be writable.
+// inputs gives a sync the columns of neither shape that its expressions read, and refuses what is not computed from
+// columns alone. A change of such a column alone would mean one thing to old code, for whom the new shape follows, and
+// another to new code, so both shapes cannot be writable.
 func (c *compiler) inputs(y *sync, r *ddl.Relation) error {
 	shapes := slices.Concat(y.old, y.new)
 	for _, side := range shapes {
 		if side.from == "" {
 			continue
+		}
+		if ddl.OfTheMoment(side.from) {
+			return c.refuse("trigger-expression", "compute it in a migration of its own, before or after this one",
+				"%s gives another value each time it is computed, so nobody could tell whether both shapes are equal", side.from)
 		}
 		cols, err := ddl.Columns(side.from)
 		if err != nil {

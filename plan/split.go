@@ -114,7 +114,7 @@ func plainly(st ddl.Statement) bool {
 }
 
 func (f *splitFinder) add(r *ddl.Relation, k ddl.Column) {
-	if k.Identity != 0 || k.Generated != "" || serialTypes[k.Type.Name] != "" || len(k.Constraints) > 0 || f.volatile(k.Default) {
+	if k.Identity != 0 || k.Generated != "" || serialTypes[k.Type.Name] != "" || len(k.Constraints) > 0 || k.Default != "" && f.now.Volatile(k.Default) {
 		return
 	}
 	t := f.adds[r.Name]
@@ -128,8 +128,6 @@ func (f *splitFinder) add(r *ddl.Relation, k ddl.Column) {
 		t.from[k.Name] = "(" + k.Default + ")::" + k.Type.SQL
 	}
 }
-
-func (f *splitFinder) volatile(expr string) bool { return expr != "" && f.now.Volatile(expr) }
 
 func (f *splitFinder) drop(i int, st ddl.Statement, table ddl.Name, col string) {
 	r := f.now.Relation(table)
@@ -177,14 +175,14 @@ func (f *splitFinder) update(i int, st ddl.Statement, u ddl.Update, r *ddl.Relat
 		return
 	}
 	condition, err := ddl.SubstituteColumns(u.Where, t.from)
-	if err != nil || f.volatile(u.Where) {
+	if err != nil || ddl.OfTheMoment(u.Where) {
 		return
 	}
 	next := map[string]string{}
 	for _, a := range u.Set {
 		before, ours := t.from[a.Column]
 		expr, err := ddl.SubstituteColumns(a.Expr, t.from)
-		if !ours || err != nil || a.Position != 0 || a.Indirection != "" || f.volatile(a.Expr) {
+		if !ours || err != nil || a.Position != 0 || a.Indirection != "" || ddl.OfTheMoment(a.Expr) {
 			return
 		}
 		if next[a.Column] = expr; u.Where != "" {
