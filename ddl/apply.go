@@ -91,7 +91,7 @@ func (s *Schema) applyOp(op Op, sql string) error {
 func (s *Schema) dispatch(op Op, sql string) error {
 	switch op := op.(type) {
 	case CreateTable:
-		return s.createTable(op, sql)
+		return s.createTable(op)
 	case DropTable:
 		return s.dropRelation(op.Table, op.DropOptions, "table", "rpf")
 	case RenameTable:

@@ -9,7 +9,7 @@ import (
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
-func (s *Schema) createTable(op CreateTable, sql string) error {
+func (s *Schema) createTable(op CreateTable) error {
 	n, err := s.home(op.Table)
 	if op.Persistence == 't' {
 		n, err = Name{tempSchema, op.Table.Name}, nil
@@ -32,7 +32,7 @@ func (s *Schema) createTable(op CreateTable, sql string) error {
 		r.Kind, r.AccessMethod = 'p', ""
 	}
 	s.addRelation(r)
-	if err := s.fillTable(r, op, sql); err != nil {
+	if err := s.fillTable(r, op); err != nil {
 		s.forget(r)
 		return err
 	}
@@ -49,7 +49,7 @@ func (s *Schema) forget(r *Relation) {
 	delete(s.Relations, r.Name)
 }
 
-func (s *Schema) fillTable(r *Relation, op CreateTable, sql string) error {
+func (s *Schema) fillTable(r *Relation, op CreateTable) error {
 	parents := op.Inherits
 	if !op.PartitionOf.IsZero() {
 		parents, r.IsPartition = []Name{op.PartitionOf}, true
@@ -78,8 +78,8 @@ func (s *Schema) fillTable(r *Relation, op CreateTable, sql string) error {
 			return err
 		}
 	}
-	if op.As {
-		s.columnsOfQuery(r, sql, op.Columns)
+	if op.Query != "" {
+		s.columnsOfQuery(r, op.Query, op.Columns)
 		return nil
 	}
 	var constraints []Constraint

@@ -137,9 +137,6 @@ func (s *Schema) columnsOfQuery(r *Relation, sql string, names []Column) {
 		return
 	}
 	sel := t.Stmts[0].Stmt.GetSelectStmt()
-	if c := t.Stmts[0].Stmt.GetCreateTableAsStmt(); c != nil {
-		sel = c.Query.GetSelectStmt()
-	}
 	cols := s.outputColumns(sel)
 	for i := range names {
 		if i < len(cols) {

@@ -33,7 +33,7 @@ func (b *effects) createTable(o CreateTable) {
 			b.newPartition(p, o.Bound)
 		}
 	}
-	if o.As {
+	if o.Query != "" {
 		b.createAs()
 	}
 }

@@ -104,7 +104,8 @@ type (
 		OfType      Name     // OF type
 		With        string   // reloptions as SQL, without WITH ( )
 		Tablespace  string
-		As          bool // CREATE TABLE AS, SELECT INTO: Columns have names only
+		// Query is that of CREATE TABLE AS, or the whole SELECT INTO; "" = neither. With it Columns have names only.
+		Query string
 	}
 	DropTable struct {
 		Table Name

@@ -67,7 +67,7 @@ func (c *statement) objectOps(stmt *pg.Node) []Op {
 		return []Op{c.createAs(n.CreateTableAsStmt)}
 	case *pg.Node_SelectStmt:
 		if into := n.SelectStmt.IntoClause; into != nil {
-			return []Op{CreateTable{Table: relName(into.Rel), Persistence: persistence(into.Rel), As: true}}
+			return []Op{CreateTable{Table: relName(into.Rel), Persistence: persistence(into.Rel), Query: c.slice(c.first, c.last)}}
 		}
 	case *pg.Node_RefreshMatViewStmt:
 		return []Op{RefreshMaterializedView{relName(n.RefreshMatViewStmt.Relation), n.RefreshMatViewStmt.Concurrent}}
@@ -256,7 +256,7 @@ func (c *statement) createAs(n *pg.CreateTableAsStmt) Op {
 		return CreateView{View: relName(into.Rel), Materialized: true, IfNotExists: n.IfNotExists,
 			WithData: !into.SkipData, Columns: strs(into.ColNames), Query: c.slice(q.start, q.end)}
 	}
-	t := CreateTable{Table: relName(into.Rel), IfNotExists: n.IfNotExists, Persistence: persistence(into.Rel), As: true}
+	t := CreateTable{Table: relName(into.Rel), IfNotExists: n.IfNotExists, Persistence: persistence(into.Rel), Query: c.slice(q.start, q.end)}
 	for _, name := range strs(into.ColNames) {
 		t.Columns = append(t.Columns, Column{Name: name})
 	}

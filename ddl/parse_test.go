@@ -56,8 +56,8 @@ var forms = []form{
 	{"CREATE TABLE t PARTITION OF p DEFAULT", []ddl.Op{ddl.CreateTable{Table: tt, Persistence: 'p', PartitionOf: name("p"), Bound: "DEFAULT"}}},
 	{"CREATE TABLE t PARTITION OF p FOR VALUES IN (1, 2)", []ddl.Op{ddl.CreateTable{Table: tt, Persistence: 'p', PartitionOf: name("p"), Bound: "FOR VALUES IN (1, 2)"}}},
 	{"CREATE TABLE t OF s.ty (a WITH OPTIONS NOT NULL)", []ddl.Op{ddl.CreateTable{Table: tt, Persistence: 'p', OfType: name("s.ty"), Columns: []ddl.Column{{Name: "a", NotNull: true}}}}},
-	{"CREATE TABLE t AS SELECT 1", []ddl.Op{ddl.CreateTable{Table: tt, Persistence: 'p', As: true}}},
-	{"SELECT * INTO t FROM x", []ddl.Op{ddl.CreateTable{Table: tt, Persistence: 'p', As: true}}},
+	{"CREATE TABLE t AS SELECT 1 WITH NO DATA", []ddl.Op{ddl.CreateTable{Table: tt, Persistence: 'p', Query: "SELECT 1"}}},
+	{"SELECT * INTO t FROM x", []ddl.Op{ddl.CreateTable{Table: tt, Persistence: 'p', Query: "SELECT * INTO t FROM x"}}},
 	{"DROP TABLE IF EXISTS t, s.t CASCADE", []ddl.Op{
 		ddl.DropTable{Table: tt, DropOptions: ddl.DropOptions{IfExists: true, Cascade: true}}, ddl.DropTable{Table: st, DropOptions: ddl.DropOptions{IfExists: true, Cascade: true}}}},
 	{`ALTER TABLE s.t RENAME TO "New T"`, []ddl.Op{ddl.RenameTable{Table: st, To: "New T"}}},

@@ -60,17 +60,23 @@ func (c *compiler) beyondImages(op ddl.Op, r *ddl.Relation) string {
 	if r.Kind == 'r' && len(r.Children) > 0 {
 		return "rows of tables that inherit from it may have equal keys"
 	}
-	if !deletes {
-		return ""
-	}
 	family := c.familyNames(r)
+	assigns := func(col string) bool { u, _ := op.(ddl.Update); return assigned(u, col) }
 	for _, from := range c.now.Relations {
 		for _, k := range from.Constraints {
-			follows := strings.Contains(k.Definition, "ON DELETE CASCADE") || strings.Contains(k.Definition, "ON DELETE SET ")
-			if k.Kind == ddl.ForeignKey && follows && slices.Contains(family, k.RefTable) {
+			if k.Kind != ddl.ForeignKey || !slices.Contains(family, k.RefTable) {
+				continue
+			}
+			if deletes && (strings.Contains(k.Definition, "ON DELETE CASCADE") || strings.Contains(k.Definition, "ON DELETE SET ")) {
 				return "foreign keys to it change rows of other tables (ON DELETE CASCADE, SET NULL, SET DEFAULT)"
 			}
+			if strings.Contains(k.Definition, "ON UPDATE SET ") && slices.ContainsFunc(k.RefColumns, assigns) {
+				return "foreign keys to it take the references from rows of other tables (ON UPDATE SET NULL, SET DEFAULT)"
+			}
 		}
+	}
+	if !deletes {
+		return ""
 	}
 	for _, m := range c.family(r) {
 		for _, t := range m.Triggers {
@@ -80,6 +86,10 @@ func (c *compiler) beyondImages(op ddl.Op, r *ddl.Relation) string {
 		}
 	}
 	return ""
+}
+
+func assigned(u ddl.Update, col string) bool {
+	return slices.ContainsFunc(u.Set, func(a ddl.Assignment) bool { return a.Column == col })
 }
 
 func isValues(op ddl.Op) bool {

@@ -248,7 +248,7 @@ func (c *compiler) readsNew(op ddl.Op, m ddl.Mention, table, renamed ddl.Name) b
 	case ddl.CreateView:
 		return true
 	case ddl.CreateTable:
-		if shown || op.As || slices.ContainsFunc(op.Like, func(n ddl.Name) bool { return c.resolve(n) == table }) {
+		if shown || op.Query != "" || slices.ContainsFunc(op.Like, func(n ddl.Name) bool { return c.resolve(n) == table }) {
 			return true
 		}
 		keys := op.Constraints
@@ -325,7 +325,7 @@ func (c *compiler) wait(op ddl.Op, sql string) error {
 	case ddl.Insert:
 		long = !isValues(op)
 	case ddl.CreateTable:
-		kind, long = c.reading(op.Table, op.As, sql)
+		kind, long = c.reading(op.Table, op.Query != "", sql)
 	case ddl.CreateView:
 		kind, long = c.reading(op.View, op.Materialized && op.WithData, sql)
 	case ddl.RefreshMaterializedView:

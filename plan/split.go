@@ -98,8 +98,8 @@ func (f *splitFinder) see(i int, st ddl.Statement, op ddl.Op) {
 			f.derives(i, st, op.Query, op.Table, r)
 		}
 	case ddl.CreateTable:
-		if op.As && !f.waiting {
-			f.derives(i, st, st.SQL, op.Table, nil)
+		if op.Query != "" && !f.waiting {
+			f.derives(i, st, op.Query, op.Table, nil)
 		}
 	case ddl.DropColumn:
 		f.drop(i, st, op.Table, op.Column)

@@ -43,7 +43,7 @@ func (c *compiler) createTable(op ddl.CreateTable, sql string) error {
 	if detach != "" {
 		st.Reverse = []string{detach, back}
 	}
-	if op.As {
+	if op.Query != "" {
 		// It reads its sources under ACCESS SHARE, for as long as that takes, and nobody waits for it.
 		st.Kind = Long
 	}

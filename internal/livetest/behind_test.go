@@ -170,6 +170,8 @@ func TestFalseErrors(t *testing.T) {
 		"two tables, one new":        {prepare: "CREATE TABLE p (id int PRIMARY KEY)", sql: "CREATE TABLE n (id int); DROP TABLE p, n;"},
 		"rename for a generated one": {prepare: "ALTER TABLE t ADD COLUMN g int GENERATED ALWAYS AS (a * 2) STORED", sql: "ALTER TABLE t RENAME a TO z;"},
 		"rename in a column list":    {prepare: "CREATE PUBLICATION pub FOR TABLE t (id, a)", sql: "ALTER TABLE t RENAME a TO z;"},
+		"key of a new table":         {sql: "CREATE TABLE n AS SELECT id, a AS x FROM t; ALTER TABLE n ADD PRIMARY KEY (id); ALTER TABLE n ALTER x SET NOT NULL; CREATE INDEX n_x ON n (x);"},
+		"key of a selected table":    {sql: "SELECT *, 1 AS one INTO n FROM t; ALTER TABLE n ADD PRIMARY KEY (id); UPDATE n SET one = 2;"},
 		"rename in a rule":           {prepare: "CREATE RULE r AS ON UPDATE TO u DO ALSO DELETE FROM t WHERE t.a = -1", sql: "ALTER TABLE t RENAME a TO z;"},
 		"rename in a function":       {prepare: "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT max(a) FROM t; END", sql: "ALTER TABLE t RENAME a TO z;"},
 	} {

@@ -168,17 +168,19 @@ func TestRowsThatMovedBehindTheFill(t *testing.T) {
 	}
 }
 
-// TestDeleteThatCascadesIsIrreversible: before-images of the table do not bring back what went with its rows.
-func TestDeleteThatCascadesIsIrreversible(t *testing.T) {
-	for name, prepare := range map[string]string{
-		"cascade":  "CREATE TABLE ch (id int PRIMARY KEY, p int REFERENCES p ON DELETE CASCADE)",
-		"set null": "CREATE TABLE ch (id int PRIMARY KEY, p int REFERENCES p ON DELETE SET NULL)",
-		"child":    "CREATE TABLE c1 () INHERITS (p)",
-		"trigger": `CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.n := 0; RETURN NEW; END';
-			CREATE TRIGGER tr BEFORE INSERT ON p FOR EACH ROW EXECUTE FUNCTION f()`,
+// TestWhatCascadesIsIrreversible: before-images of the table do not bring back what went with its rows.
+func TestWhatCascadesIsIrreversible(t *testing.T) {
+	const remove = "DELETE FROM p WHERE n > 0;"
+	for name, tt := range map[string]struct{ prepare, sql string }{
+		"cascade":  {"CREATE TABLE ch (id int PRIMARY KEY, p int REFERENCES p ON DELETE CASCADE)", remove},
+		"set null": {"CREATE TABLE ch (id int PRIMARY KEY, p int REFERENCES p ON DELETE SET NULL)", remove},
+		"update":   {"ALTER TABLE p ADD UNIQUE (n); CREATE TABLE ch (id int PRIMARY KEY, p int REFERENCES p (n) ON UPDATE SET NULL)", "UPDATE p SET n = -n;"},
+		"child":    {"CREATE TABLE c1 () INHERITS (p)", remove},
+		"trigger": {`CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.n := 0; RETURN NEW; END';
+			CREATE TRIGGER tr BEFORE INSERT ON p FOR EACH ROW EXECUTE FUNCTION f()`, remove},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, "CREATE TABLE p (id int PRIMARY KEY, n int); "+prepare, "DELETE FROM p WHERE n > 0;")
+			s := newSite(t, "CREATE TABLE p (id int PRIMARY KEY, n int); "+tt.prepare, tt.sql)
 			_, err := s.open().Apply(ctx, s.files)
 			var refused *migrate.RefusedError
 			if !errors.As(err, &refused) || refused.Code != migrate.NeedsConsent {
