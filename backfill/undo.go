@@ -61,7 +61,7 @@ func Undo(ctx context.Context, cfg Config) (UndoReceipt, error) {
 	for wait := 50 * time.Millisecond; ; {
 		began := time.Now()
 		opts := f.tx()
-		opts.Settings = append(opts.Settings, pg.Setting{Name: "lock_timeout", Value: fmt.Sprint(lock.Milliseconds())})
+		opts.Settings = append(opts.Settings, pg.LockTimeout(lock))
 		var restored, skipped int64
 		err := s.Tx(ctx, opts, func(tx pgx.Tx) error {
 			if err := cfg.Lease.Guard(ctx, tx); err != nil {

@@ -229,7 +229,7 @@ func (c *compiler) updateTriggers(r *ddl.Relation) []string {
 	var out []string
 	for _, m := range c.family(r) {
 		for _, t := range m.Triggers {
-			if t.OnUpdate && t.Enabled != 'D' && t.Enabled != 'A' && !strings.HasPrefix(t.Name, "~replank") {
+			if t.OnUpdate && t.Enabled != 'D' && t.Enabled != 'A' && !ownTrigger(t) {
 				out = append(out, "trigger "+qi(t.Name)+" of "+m.Name.String())
 			}
 		}

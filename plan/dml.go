@@ -80,7 +80,7 @@ func (c *compiler) beyondImages(op ddl.Op, r *ddl.Relation) string {
 	}
 	for _, m := range c.family(r) {
 		for _, t := range m.Triggers {
-			if t.Row && t.Before && t.OnInsert && t.Enabled != 'D' && !strings.HasPrefix(t.Name, "~replank") {
+			if t.Row && t.Before && t.OnInsert && t.Enabled != 'D' && !ownTrigger(t) {
 				return fmt.Sprintf("BEFORE INSERT trigger %s of %s would change the rows that come back", qi(t.Name), m.Name)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/replank/replank/ddl"
@@ -27,6 +28,11 @@ func internalName(name string) string {
 	}
 	return prefix + cut + tail
 }
+
+// triggerPrefix begins the name of every trigger of ours, and sorts behind what users call theirs.
+const triggerPrefix = "~replank_"
+
+func ownTrigger(t *ddl.Trigger) bool { return strings.HasPrefix(t.Name, triggerPrefix) }
 
 // constraintName is the name that PostgreSQL would choose for an unnamed constraint.
 func (c *compiler) constraintName(r *ddl.Relation, k ddl.Constraint) string {

@@ -183,7 +183,7 @@ func (c *compiler) twinnable(r *ddl.Relation, col *ddl.RelColumn) error {
 			if t.Row && t.Before && t.OnUpdate && slices.Contains(t.UsesColumns, col.Name) && !slices.Contains(t.Columns, col.Name) {
 				return c.refuse("trigger-when", "write the condition into the trigger's function", "BEFORE trigger %s of %s looks at the column in its WHEN, before a write through the new shape has reached it", qi(t.Name), m.Name)
 			}
-			if t.Row && t.Before && t.Name > "~replank" && !strings.HasPrefix(t.Name, "~replank_") {
+			if t.Row && t.Before && t.Name > triggerPrefix && !ownTrigger(t) {
 				return c.refuse("trigger-order", "rename the trigger", "BEFORE trigger %s of %s would run behind the sync trigger, which has to be last", qi(t.Name), m.Name)
 			}
 		}

@@ -90,7 +90,7 @@ func (l *Lease) take(ctx context.Context) error {
 }
 
 func (l *Lease) tryTake(ctx context.Context) error {
-	opts := pg.TxOptions{Settings: []pg.Setting{{Name: "lock_timeout", Value: "2s"}}}
+	opts := pg.TxOptions{Settings: []pg.Setting{pg.LockTimeout(2 * time.Second)}}
 	return l.keeper.Tx(ctx, opts, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO replank.lease (name) VALUES ($1) ON CONFLICT DO NOTHING`, l.name)
 		if err != nil {

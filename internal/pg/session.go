@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -122,6 +123,11 @@ func (s *Session) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 // Setting is a configuration parameter for one transaction (set_config(..., true)).
 type Setting struct{ Name, Value string }
 
+// LockTimeout bounds the wait for each single lock (RULES 14).
+func LockTimeout(d time.Duration) Setting {
+	return Setting{Name: "lock_timeout", Value: strconv.FormatInt(d.Milliseconds(), 10)}
+}
+
 // TxOptions say how a transaction runs.
 type TxOptions struct {
 	// Isolation: default READ COMMITTED, whatever the database says.
@@ -224,14 +230,19 @@ func applySettings(ctx context.Context, tx pgx.Tx, opts TxOptions) error {
 			return e
 		}
 	}
-	if len(opts.Settings) == 0 {
+	return SetLocal(ctx, tx, opts.Settings...)
+}
+
+// SetLocal applies settings until the transaction, or the savepoint behind which it is called, has ended.
+func SetLocal(ctx context.Context, tx pgx.Tx, settings ...Setting) error {
+	if len(settings) == 0 {
 		return nil
 	}
 	var b strings.Builder
-	for _, set := range opts.Settings {
+	for _, set := range settings {
 		fmt.Fprintf(&b, "SELECT pg_catalog.set_config(%s, %s, true);", Literal(set.Name), Literal(set.Value))
 	}
-	if _, err := tx.Exec(ctx, b.String()); err != nil {
+	if _, err := tx.Exec(ctx, b.String(), pgx.QueryExecModeSimpleProtocol); err != nil {
 		return fmt.Errorf("apply the settings of the transaction: %w", err)
 	}
 	return nil

@@ -245,7 +245,7 @@ func (h *hand) commit(ctx context.Context, s *queued, st step) (r Range, err err
 		timeout = 0
 	}
 	opts.Settings = slices.Concat(opts.Settings, []pg.Setting{
-		{Name: "lock_timeout", Value: milliseconds(st.lock)}, {Name: "statement_timeout", Value: milliseconds(timeout)}})
+		pg.LockTimeout(st.lock), {Name: "statement_timeout", Value: milliseconds(timeout)}})
 	var v Visited
 	var late []Slice
 	var seen tally

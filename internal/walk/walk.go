@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -233,11 +232,7 @@ func Plainly(ctx context.Context, tx pgx.Tx, fn func(pgx.Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin to read keys: %w", err)
 	}
-	var set strings.Builder
-	for _, s := range plainText {
-		fmt.Fprintf(&set, "SELECT pg_catalog.set_config(%s, %s, true);", pg.Literal(s.Name), pg.Literal(s.Value))
-	}
-	if _, err = inner.Exec(ctx, set.String(), pgx.QueryExecModeSimpleProtocol); err == nil {
+	if err = pg.SetLocal(ctx, inner, plainText...); err == nil {
 		err = fn(inner)
 	}
 	if back := inner.Rollback(ctx); err == nil && back != nil {
