@@ -241,6 +241,20 @@ func names(stmt *pg.Node) []Name {
 		return one(Name{Name: n.CreatePublicationStmt.Pubname})
 	case *pg.Node_AlterPublicationStmt:
 		return one(Name{Name: n.AlterPublicationStmt.Pubname})
+	case *pg.Node_CreateSubscriptionStmt:
+		return one(Name{Name: n.CreateSubscriptionStmt.Subname})
+	case *pg.Node_AlterSubscriptionStmt:
+		return one(Name{Name: n.AlterSubscriptionStmt.Subname})
+	case *pg.Node_DropSubscriptionStmt:
+		return one(Name{Name: n.DropSubscriptionStmt.Subname})
+	case *pg.Node_CreatedbStmt:
+		return one(Name{Name: n.CreatedbStmt.Dbname})
+	case *pg.Node_DropdbStmt:
+		return one(Name{Name: n.DropdbStmt.Dbname})
+	case *pg.Node_CreateTableSpaceStmt:
+		return one(Name{Name: n.CreateTableSpaceStmt.Tablespacename})
+	case *pg.Node_DropTableSpaceStmt:
+		return one(Name{Name: n.DropTableSpaceStmt.Tablespacename})
 	case *pg.Node_GrantStmt:
 		var list []Name
 		for _, o := range n.GrantStmt.Objects {

@@ -51,17 +51,26 @@ func (r *run) mayBeThere(s plan.Step) bool {
 
 // acted reports whether a step has, or may have, done something. What PostgreSQL did in a transaction is there
 // exactly when the journal says so; a statement outside of one, and a fill, may have got somewhere as soon as they
-// were begun. A skipped step's effect is not ours.
+// were begun. A skipped step's effect is not ours, and a statement that failed and leaves nothing half done has none.
 func (r *run) acted(s plan.Step) bool {
 	state := r.steps[s.ID].State
 	switch s.Kind {
 	case plan.Transaction, plan.Validate, plan.Long:
 		return state == journal.StepDone
 	case plan.Concurrently, plan.Rows:
+		if state == journal.StepFailed && wholeOrNothing(s) {
+			return false
+		}
 		return state == journal.StepDone || state == journal.StepRunning || state == journal.StepFailed ||
 			state == journal.StepReversing
 	}
 	return false
+}
+
+// wholeOrNothing reports whether a statement outside of a transaction leaves nothing behind when it fails (CREATE
+// DATABASE, ALTER SYSTEM): those that commit in between have a probe or a clean-up.
+func wholeOrNothing(s plan.Step) bool {
+	return s.Kind == plan.Concurrently && s.Probe == "" && s.CleanupIf == "" && s.CleanupQuery == ""
 }
 
 // contracted reports whether complete has got anywhere: a part of the old shape has gone, or had.
@@ -305,10 +314,13 @@ func doneState(ev evidence) string {
 	return journal.StepDone
 }
 
-// fail marks a step failed, for people; nothing depends on it.
+// fail marks a step failed. Where that is no mere remark for people, it is left out, and the run's error says why.
 func (x *executor) fail(ctx context.Context, s plan.Step, cause error) error {
-	if x.run.steps[s.ID].State == journal.StepReversing {
-		return nil // on this everything depends, and the run's error says why
+	switch was := x.run.steps[s.ID]; {
+	case was.State == journal.StepReversing:
+		return nil
+	case was.State == journal.StepRunning && was.Attempts > 0 && wholeOrNothing(s):
+		return nil // whoever tried it before did not live to hear whether it worked
 	}
 	err := x.mark(ctx, func(tx pgx.Tx) error {
 		if was := x.run.steps[s.ID].State; was == journal.StepPending || was == journal.StepFailed {

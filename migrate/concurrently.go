@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -124,40 +125,41 @@ func (x *executor) cleanUp(ctx context.Context, s plan.Step) error {
 // alone carries out one statement that is a whole by itself, under the discipline that its locks ask for: whoever
 // waits for a strong one makes everybody behind it wait.
 func (x *executor) alone(ctx context.Context, s plan.Step, sql string, locks []plan.Lock) error {
-	var op ddl.Op
+	var st ddl.Statement
 	if f, err := ddl.Parse("", sql); err == nil && len(f.Statements) == 1 && len(f.Statements[0].Ops) == 1 {
-		op = f.Statements[0].Ops[0]
-	}
-	concurrently, weak := false, false
-	switch op := op.(type) {
-	case ddl.CreateIndex:
-		concurrently = op.Concurrently
-	case ddl.DropIndex:
-		concurrently = op.Concurrently
-	case ddl.Reindex:
-		concurrently = op.Concurrently
-	case ddl.DetachPartition:
-		if op.Concurrently {
+		st = f.Statements[0]
+		switch op := st.Ops[0].(type) {
+		case ddl.ValidateConstraint, ddl.Update:
+			return x.queued(ctx, s, sql)
+		case ddl.DetachPartition:
 			// Its last lock is ACCESS EXCLUSIVE on the partition. Out of time it leaves a detach that is pending, which
 			// FINALIZE, as the clean-up, brings to its end.
-			return x.outside(ctx, s, sql, pg.Setting{Name: "lock_timeout", Value: fmt.Sprint(x.e.cfg.LockBudget.Milliseconds())})
+			if op.Concurrently {
+				return x.outside(ctx, s, sql, pg.LockTimeout(x.e.cfg.LockBudget))
+			}
+		case ddl.Other:
+			// VACUUM FULL, and CLUSTER of more than one table, keep everybody out of each table. Nobody but maintenance
+			// waits behind a plain VACUUM.
+			strong := slices.ContainsFunc(locks, func(l plan.Lock) bool { return !weak(l.Mode) })
+			if op.Tag == "CLUSTER" || op.Tag == "VACUUM" && strong {
+				return x.outside(ctx, s, sql, pg.LockTimeout(x.e.cfg.LockBudget))
+			}
 		}
-	case ddl.ValidateConstraint, ddl.Update:
-		weak = true
 	}
-	switch {
-	case concurrently:
+	if st.NoTx {
 		return x.outside(ctx, s, sql)
-	case weak:
-		// An ordinary autovacuum gives way only to one who waits for deadlock_timeout (RULES 15).
-		timeout := x.e.db.Server().DeadlockTimeout + time.Second
-		return x.whileLocked(ctx, s, func(int, time.Duration) error {
-			settings := append(x.settings(s), pg.Setting{Name: "lock_timeout", Value: fmt.Sprint(timeout.Milliseconds())})
-			return x.sess.Tx(ctx, pg.TxOptions{Settings: settings}, func(tx pgx.Tx) error { return execAll(ctx, tx, []string{sql}) })
-		})
 	}
 	_, err := x.underLocks(ctx, s, []string{sql}, locks, func(pgx.Tx, evidence) error { return nil })
 	return err
+}
+
+// queued carries out one statement whose locks let reads and writes pass, in its own transaction.
+func (x *executor) queued(ctx context.Context, s plan.Step, sql string) error {
+	// An ordinary autovacuum gives way only to one who waits for deadlock_timeout (RULES 15).
+	settings := append(x.settings(s), pg.LockTimeout(x.e.db.Server().DeadlockTimeout+time.Second))
+	return x.whileLocked(ctx, s, func(int, time.Duration) error {
+		return x.sess.Tx(ctx, pg.TxOptions{Settings: settings}, func(tx pgx.Tx) error { return execAll(ctx, tx, []string{sql}) })
+	})
 }
 
 // outside runs one statement outside of a transaction. It may run for as long as it works; only waiting for

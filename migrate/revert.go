@@ -340,9 +340,6 @@ func (x *executor) forgetSecrets(ctx context.Context, tx pgx.Tx) error {
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		s.Title = pg.Redact(s.Title)
-		if s.Kind == plan.Concurrently || s.Kind == plan.Rows {
-			continue // cleaning up and undoing need them
-		}
 		for k, sql := range s.SQL {
 			s.SQL[k] = pg.Redact(sql)
 		}

@@ -250,14 +250,11 @@ func (c *compiler) asIs(op ddl.Op, sql, reverse string) error {
 		return err
 	}
 	c.touchOp(op)
-	st := Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}}
+	st := Step{Phase: Expand, Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}}
 	if reverse != "" {
 		st.Reverse = []string{reverse}
 	} else {
 		st.Irreversible = "Replank knows no statement that takes it back"
-	}
-	if c.stmt.NoTx {
-		st.Kind = Concurrently
 	}
 	c.step(st)
 	return nil
@@ -269,23 +266,22 @@ func (c *compiler) irreversible(op ddl.Op, sql, why string) error {
 		return err
 	}
 	c.touchOp(op)
-	kind := Transaction
-	if c.stmt.NoTx {
-		kind = Concurrently
-	}
-	c.step(Step{Phase: Expand, Kind: kind, Title: title(sql), SQL: []string{sql}, Irreversible: why})
+	c.step(Step{Phase: Expand, Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}, Irreversible: why})
 	return nil
 }
 
 // harmless runs a statement that changes nothing a reader sees, and that revert leaves alone.
 func (c *compiler) harmless(op ddl.Op, sql string) error {
 	c.touchOp(op)
-	kind := Transaction
-	if c.stmt.NoTx {
-		kind = Concurrently
-	}
-	c.step(Step{Phase: Expand, Kind: kind, Title: title(sql), SQL: []string{sql}})
+	c.step(Step{Phase: Expand, Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}})
 	return nil
+}
+
+func (c *compiler) kindAsWritten() Kind {
+	if c.stmt.NoTx {
+		return Concurrently
+	}
+	return Transaction
 }
 
 // create runs a CREATE of an object nobody uses yet. An object under the name of one that goes at complete

@@ -267,6 +267,9 @@ func (c *compiler) other(op ddl.Other, sql string) error {
 	case "SELECT", "SHOW", "EXPLAIN", "NOTIFY", "LISTEN", "CHECKPOINT", "ANALYZE":
 		return c.harmless(op, sql)
 	case "VACUUM", "CLUSTER":
+		if verb == "CLUSTER" && slices.ContainsFunc(op.Objects, c.partitioned) {
+			c.stmt.NoTx = true // each partition in a transaction of its own
+		}
 		if verb == "CLUSTER" || strings.Contains(strings.ToUpper(sql), "FULL") {
 			if err := c.mayBlock(sql); err != nil {
 				return err
@@ -278,7 +281,7 @@ func (c *compiler) other(op ddl.Other, sql string) error {
 			c.dropped[kind+" "+n.Name] = true
 		}
 		what := strings.ToLower(kind) + " " + strings.Join(texts(slices.Concat(op.Names, op.Objects)), ", ")
-		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Destroys: what, Irreversible: what + " is gone"})
+		c.later(Step{Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}, Destroys: what, Irreversible: what + " is gone"})
 		return nil
 	case "CREATE":
 		return c.createOther(op, kind, sql)
@@ -286,20 +289,32 @@ func (c *compiler) other(op ddl.Other, sql string) error {
 		return c.comment(op, sql)
 	case "GRANT":
 		return c.grant(op, sql)
+	case "DISCARD":
+		if c.stmt.NoTx {
+			return c.refuse("discard-all", "remove it: each step sets for itself what it needs", "DISCARD ALL would take from Replank's session what keeps it polite")
+		}
+		return c.harmless(op, sql)
 	}
 	if err := c.mayBlock(sql); err != nil {
 		return err
 	}
+	c.reachesOut(op.Tag)
 	c.step(Step{Phase: Expand, Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql},
 		Irreversible: "Replank does not know the statement that takes " + op.Tag + " back"})
 	return nil
 }
 
-func (c *compiler) kindAsWritten() Kind {
+func (c *compiler) partitioned(n ddl.Name) bool {
+	r := c.now.Relation(n)
+	return r != nil && r.Kind == 'p'
+}
+
+// reachesOut asks for consent to what cannot be taken back and changes more than this database: that is why PostgreSQL
+// refuses it in a transaction block.
+func (c *compiler) reachesOut(tag string) {
 	if c.stmt.NoTx {
-		return Concurrently
+		c.consent("irreversible", "%s reaches beyond this database, and Replank does not know the way back", tag)
 	}
-	return Transaction
 }
 
 // createOther creates a function, schema, extension, policy … and knows the way back from its identity.
@@ -309,19 +324,20 @@ func (c *compiler) createOther(op ddl.Other, kind, sql string) error {
 			return c.wait(op, sql)
 		}
 	}
-	kind, identity, replace := ddl.Identity(sql)
+	known, identity, replace := ddl.Identity(sql)
 	st := Step{Phase: Expand, Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}}
 	switch {
 	case identity == "":
-		st.Irreversible = "Replank does not know what CREATE " + kind + " made"
+		st.Irreversible = "Replank does not know the statement that takes CREATE " + kind + " back"
+		c.reachesOut(op.Tag)
 	case replace && strings.HasSuffix(identity, ")"):
 		if f := c.functionAsIs(identity); f != "" {
 			st.Reverse = []string{f}
 		} else {
-			st.Reverse = []string{"DROP " + kind + " IF EXISTS " + identity}
+			st.Reverse = []string{"DROP " + known + " IF EXISTS " + identity}
 		}
 	default:
-		st.Reverse = []string{"DROP " + kind + " IF EXISTS " + identity}
+		st.Reverse = []string{"DROP " + known + " IF EXISTS " + identity}
 	}
 	c.step(st)
 	return nil

@@ -224,7 +224,8 @@ func ConstraintViolation(err error) bool { return strings.HasPrefix(SQLState(err
 // OutOfResources: class 53 (disk full, too many connections, out of memory).
 func OutOfResources(err error) bool { return strings.HasPrefix(SQLState(err), "53") }
 
-// ConnectionLost: the connection is gone or going; what it was doing may or may not have happened.
+// ConnectionLost: the connection is gone or going; what it was doing may or may not have happened. A mere ERROR of class
+// 08 is about another connection, which the statement asked for (CREATE SUBSCRIPTION, a foreign table).
 func ConnectionLost(err error) bool {
 	if err == nil {
 		return false
@@ -235,7 +236,7 @@ func ConnectionLost(err error) bool {
 		case "57P01", "57P02", "57P03", "57P05", "25P03", "25P04":
 			return true
 		}
-		return strings.HasPrefix(p.Code, "08") || fatal(p)
+		return fatal(p)
 	}
 	var n net.Error
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
