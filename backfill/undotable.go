@@ -74,8 +74,10 @@ func openUndo(ctx context.Context, s *pg.Session, cfg Config, st *statement) (*u
 		if err := tx.QueryRow(ctx, "SELECT pg_catalog.to_regclass($1) IS NOT NULL", u.name).Scan(&there); err != nil || there {
 			return err
 		}
-		_, err := tx.Exec(ctx, u.create(), pgx.QueryExecModeSimpleProtocol)
-		return err
+		if _, err := tx.Exec(ctx, u.create(), pgx.QueryExecModeSimpleProtocol); err != nil {
+			return err
+		}
+		return u.giveAway(ctx, tx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", u.name, err)
@@ -100,6 +102,21 @@ func (u *undoTable) create() string {
 		ALTER TABLE %[1]s ADD replank_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, ADD replank_skipped text;
 		COMMENT ON TABLE %[1]s IS %[4]s`, u.name, strings.Join(cols, ", "), u.table,
 		pg.Literal("What Replank's "+string(u.kind)+" of "+u.table+" changed, until it is complete"))
+}
+
+// giveAway lets the table belong to whom the journal belongs to (--owner), so that another member of that role can
+// take the rows back, or complete. Who merely may write the journal keeps it.
+func (u *undoTable) giveAway(ctx context.Context, tx pgx.Tx) error {
+	var owner *string
+	err := tx.QueryRow(ctx, `SELECT (SELECT pg_catalog.pg_get_userbyid(nspowner)::text FROM pg_catalog.pg_namespace
+		WHERE nspname = 'replank' AND nspowner <> current_user::pg_catalog.regrole AND pg_catalog.pg_has_role(nspowner, 'USAGE')
+		  AND pg_catalog.pg_has_role(nspowner, CASE WHEN pg_catalog.current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END)
+		  AND pg_catalog.has_schema_privilege(nspowner, oid, 'CREATE'))`).Scan(&owner)
+	if err != nil || owner == nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, "ALTER TABLE "+u.name+" OWNER TO "+pg.Ident(*owner))
+	return err
 }
 
 // keyList are the key columns of alias, named for the undo table if so wished.

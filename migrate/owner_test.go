@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/replank/replank/internal/pgtest"
+	"github.com/replank/replank/plan"
 )
 
 // deployment is a site whose tables belong to a role that nobody logs in as, and a role that migrates.
@@ -109,5 +110,70 @@ func TestNothingToGoOnWithMakesNoJournal(t *testing.T) {
 	wantCode(t, err, NotFound)
 	if pgtest.Value[bool](t, dsn, "SELECT to_regnamespace('replank') IS NOT NULL") {
 		t.Error("there is a journal now")
+	}
+}
+
+// TestBeforeImagesBelongToTheOwner: who keeps them may be away when somebody else takes the rows back.
+func TestBeforeImagesBelongToTheOwner(t *testing.T) {
+	lib := library{"1": steps(increment(plan.Fill)), "2": addColumn("b")}
+	for _, withOwner := range []bool{true, false} {
+		dsn, owner, first := deployment(t, "LOGIN")
+		second := pgtest.Role(t, "deploy", "LOGIN")
+		pgtest.Exec(t, dsn, "GRANT "+owner+" TO "+second, "GRANT pg_read_all_stats TO "+first+", "+second,
+			"GRANT CREATE ON DATABASE "+pgtest.Database(dsn)+" TO "+owner, "GRANT CREATE ON SCHEMA public TO "+owner)
+		owned := func(c *Config) { c.Owner = owner }
+		before := picture(t, dsn)
+		e2 := lib.open(t, pgtest.As(dsn, second), owned)
+		mustApply(t, e2, lib, "2")
+		if _, err := e2.Revert(ctx, "2"); err != nil {
+			t.Fatal(err)
+		}
+		e1 := lib.open(t, pgtest.As(dsn, first), func(c *Config) {
+			if withOwner {
+				owned(c)
+			}
+		})
+		for _, back := range []bool{true, false} {
+			mustApply(t, e1, lib, "1")
+			if got := pgtest.Value[string](t, dsn, "SELECT tableowner::text FROM pg_tables WHERE schemaname = 'replank' AND tablename LIKE 'undo%'"); got != owner {
+				t.Errorf("with --owner %v the values of before belong to %s", withOwner, got)
+			}
+			var err error
+			if back {
+				if _, err = e2.Revert(ctx, "1"); err == nil && picture(t, dsn) != before {
+					t.Errorf("not as before:\n%s", picture(t, dsn))
+				}
+			} else {
+				_, err = e2.Complete(ctx, "1", CompleteOptions{})
+			}
+			if err != nil {
+				t.Errorf("with --owner %v, back %v: %v", withOwner, back, err)
+			}
+		}
+	}
+}
+
+// TestBeforeImagesOfAnotherRole: those that an earlier version made belong to whoever made them, and grants mends that.
+func TestBeforeImagesOfAnotherRole(t *testing.T) {
+	lib := library{"1": steps(increment(plan.Fill)), "2": addColumn("b")}
+	dsn, owner, login := deployment(t, "LOGIN")
+	pgtest.Exec(t, dsn, "GRANT CREATE ON DATABASE "+pgtest.Database(dsn)+" TO "+owner, "GRANT CREATE ON SCHEMA public TO "+owner)
+	owned := func(c *Config) { c.Owner = owner }
+	mustApply(t, lib.open(t, dsn, owned), lib, "1")
+	pgtest.Exec(t, dsn, "ALTER TABLE replank.undo_1_1 OWNER TO CURRENT_USER")
+	e := lib.open(t, pgtest.As(dsn, login), owned)
+	_, err := e.Apply(ctx, lib.history("1", "2"))
+	wantCode(t, err, Privileges)
+	if !strings.Contains(err.Error(), "on the tables of schema replank") {
+		t.Errorf("apply: %v", err)
+	}
+	sql, err := lib.open(t, dsn).Grants(ctx, GrantsRequest{Role: login, Owner: owner})
+	if err != nil || !strings.Contains(sql, "ALTER TABLE replank.undo_1_1 OWNER TO "+owner) {
+		t.Fatalf("%v\n%s", err, sql)
+	}
+	pgtest.Exec(t, dsn, sql)
+	mustApply(t, e, lib, "1", "2")
+	if _, err := e.Complete(ctx, "1", CompleteOptions{}); err != nil {
+		t.Errorf("complete: %v", err)
 	}
 }

@@ -36,9 +36,8 @@ SELECT p.privilege || ' on schema replank (it belongs to ' || quote_ident(pg_cat
 FROM journal, (VALUES ('USAGE'), ('CREATE')) AS p(privilege), me
 WHERE CASE WHEN known THEN NOT pg_catalog.has_schema_privilege(acting, journal.oid, p.privilege) END
 UNION ALL
--- Whoever keeps values of before in an undo table may keep it to themselves.
 SELECT 'SELECT, INSERT, UPDATE and DELETE on the tables of schema replank (they belong to ' || string_agg(DISTINCT quote_ident(pg_catalog.pg_get_userbyid(c.relowner)), ', ') || ')'
-FROM journal JOIN pg_catalog.pg_class c ON c.relnamespace = journal.oid AND c.relkind = 'r' AND c.relname !~ '^undo_', me
+FROM journal JOIN pg_catalog.pg_class c ON c.relnamespace = journal.oid AND c.relkind = 'r', me
 WHERE NOT (pg_catalog.has_table_privilege(connected, c.oid, 'SELECT') AND pg_catalog.has_table_privilege(connected, c.oid, 'INSERT')
     AND pg_catalog.has_table_privilege(connected, c.oid, 'UPDATE') AND pg_catalog.has_table_privilege(connected, c.oid, 'DELETE'))
 HAVING count(*) > 0
