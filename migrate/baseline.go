@@ -160,6 +160,14 @@ func (r *run) halfDirect() bool {
 	return isDirect(r) && r.begun(directStep) && !r.finished(directStep)
 }
 
+// afterFailure is what a person can do about a failed run.
+func (r *run) afterFailure() string {
+	if r.halfDirect() {
+		return forgetDirect
+	}
+	return "resume tries the way forward again, revert the way back"
+}
+
 func isDirect(r *run) bool { return len(r.Plan.Steps) == 1 && r.Plan.Steps[0].ID == directStep }
 
 // direct executes one file: in one transaction with its journal entry where the file allows it. Otherwise

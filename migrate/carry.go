@@ -121,19 +121,19 @@ func (x *executor) stopped(s plan.Step, err error) error {
 	case pg.OutcomeOf(err) == pg.Unknown, pg.ConnectionLost(err), errors.Is(err, journal.ErrLost):
 		return err // lead resumes or gives up
 	case errors.Is(err, errPaused):
-		return &StoppedError{Reason: "paused", Advice: "resume goes on from here"}
+		return &StoppedError{Run: x.run.Name, Step: s.ID, Reason: "paused", Advice: "resume goes on from here"}
 	case errors.Is(err, errCancelled):
 		return &stepError{s, errCancelled}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return &StoppedError{Reason: "interrupted at step " + s.ID, Err: err}
+		return &StoppedError{Run: x.run.Name, Step: s.ID, Reason: "interrupted at step " + s.ID, Err: err}
 	case errors.As(err, &held):
-		return &StoppedError{Reason: "step " + s.ID + " needs a person", Err: held}
+		return &StoppedError{Run: x.run.Name, Step: s.ID, Reason: "step " + s.ID + " needs a person", Err: held}
 	case errors.As(err, &lockWait), errors.As(err, &older), errors.As(err, &budget), errors.As(err, &still),
 		pg.OutOfResources(err):
 		// Nothing is wrong with the file; hours of work are not thrown away for a busy hour. But a run that has
 		// done nothing yet had better not stand in anybody's way.
 		if x.run.touched() || x.run.State == Completing {
-			return &StoppedError{Reason: "step " + s.ID + " could not go on", Err: err}
+			return &StoppedError{Run: x.run.Name, Step: s.ID, Reason: "step " + s.ID + " could not go on", Err: err}
 		}
 	}
 	return &stepError{s, err}
@@ -259,7 +259,7 @@ func (x *executor) reverseFailed(ctx context.Context, s plan.Step, err, cause er
 	}
 	var lockWait *pg.LockWaitError
 	if errors.As(err, &lockWait) || pg.OutOfResources(err) {
-		return &StoppedError{Reason: "step " + s.ID + " could not be taken back yet", Err: err,
+		return &StoppedError{Run: x.run.Name, Step: s.ID, Reason: "step " + s.ID + " could not be taken back yet", Err: err,
 			Advice: "revert goes on from here"}
 	}
 	hint := "remove the cause and revert again"

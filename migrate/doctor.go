@@ -100,8 +100,7 @@ func (e *Engine) examineJournal(ctx context.Context, found *[]Finding) ([]*run, 
 			*found = append(*found, Finding{Bad, fmt.Sprintf("migration %s was executed as written and stopped half way: %v", r.Name, orUnknown(r.Error)),
 				forgetDirect})
 		case r.State == Failed:
-			*found = append(*found, Finding{Bad, fmt.Sprintf("migration %s has failed: %s", r.Name, r.Error),
-				"resume tries the way forward again, revert the way back"})
+			*found = append(*found, Finding{Bad, fmt.Sprintf("migration %s has failed: %s", r.Name, r.Error), r.afterFailure()})
 		case r.State != Ready && r.Intent == journal.IntentPause:
 			*found = append(*found, Finding{Warn, fmt.Sprintf("migration %s is paused by %s", r.Name, r.IntentBy), "resume"})
 		case r.State != Ready && held == nil:
@@ -181,6 +180,11 @@ func (e *Engine) examineReplication(ctx context.Context, found *[]Finding) error
 
 func (e *Engine) examinePrivileges(ctx context.Context, found *[]Finding) error {
 	lacks, err := e.missing(ctx, nil, false, false)
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		*found = append(*found, Finding{Bad, refused.Error(), refused.Hint()})
+		return nil
+	}
 	for _, l := range lacks {
 		*found = append(*found, Finding{Bad, "missing: " + l, "replank grants prints the SQL that gives it"})
 	}

@@ -167,6 +167,8 @@ func refuse(code Code, advice, format string, args ...any) *RefusedError {
 
 // StoppedError is a run that stands still with its progress kept.
 type StoppedError struct {
+	Run    string // name of the migration, "" when it is about none
+	Step   string // ID of the step, "" when it is about none
 	Reason string // "paused", "interrupted", …
 	Advice string
 	Err    error // nil when it stopped because it was told to

@@ -54,7 +54,12 @@ func (e *Engine) preconditions(ctx context.Context, p *Preview) error {
 // missing are those of the wishes that the role does not have. A quiet fill keeps triggers from firing; any fill
 // must be able to see how the system fares, because it stands still where it cannot.
 func (e *Engine) missing(ctx context.Context, wishes []wish, quiet, fills bool) (lacks []string, err error) {
+	unknown := false
 	err = e.db.Ask(ctx, func(q pg.Querier) error {
+		err := q.QueryRow(ctx, "SELECT $1::text <> '' AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1::text)", e.cfg.Owner).Scan(&unknown)
+		if err != nil || unknown {
+			return err
+		}
 		rows, err := q.Query(ctx, privilegesSQL, e.cfg.Owner, string(mustJSON(append([]wish{}, wishes...))))
 		if err != nil {
 			return err
@@ -90,6 +95,9 @@ func (e *Engine) missing(ctx context.Context, wishes []wish, quiet, fills bool) 
 	})
 	if err != nil {
 		return nil, fmt.Errorf("look for missing privileges: %w", err)
+	}
+	if unknown {
+		return nil, refuse(Privileges, "create the role, or correct --owner", "there is no role %s, which --owner names", e.cfg.Owner)
 	}
 	return lacks, nil
 }

@@ -14,8 +14,6 @@ WITH me AS (
 ), journal AS (
     SELECT n.oid, n.nspowner FROM pg_catalog.pg_namespace n WHERE n.nspname = 'replank'
 )
-SELECT 'the role ' || quote_ident($1::text) || ' exists' FROM me WHERE NOT known
-UNION ALL
 SELECT 'membership of ' || quote_ident(connected) || ' in ' || quote_ident(acting)
 FROM me
 WHERE CASE WHEN known THEN NOT pg_catalog.pg_has_role(connected, acting,

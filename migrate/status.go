@@ -32,6 +32,7 @@ type RunStatus struct {
 	Paused      bool         `json:"paused,omitempty"`
 	PausedBy    string       `json:"paused_by,omitempty"`
 	Error       string       `json:"error,omitempty"`
+	Hint        string       `json:"hint,omitempty"` // of a failed run: what a person can do
 	RequestedBy string       `json:"requested_by,omitempty"`
 	Created     time.Time    `json:"created"`
 	Updated     time.Time    `json:"updated"`
@@ -133,6 +134,9 @@ func rowStatus(row journal.Run) RunStatus {
 
 func runStatus(ctx context.Context, j *journal.Journal, r *run) (RunStatus, error) {
 	rs := rowStatus(r.Run)
+	if r.State == Failed {
+		rs.Hint = r.afterFailure()
+	}
 	progress, err := j.Progress(ctx, r.ID)
 	if err != nil {
 		return rs, err

@@ -74,6 +74,10 @@ func TestLifeCycle(t *testing.T) {
 	c.want(exitNotYet, "status", "--gate", "m")
 	c.want(exitOK, "status", "--gate") // nothing is under way
 	contains(t, c.want(exitOK, "status").out, "1 migration applied", "002_bigint", "ready")
+	contains(t, c.want(exitOK, "plan", "m").out, "1 applied", "002_bigint is ready: complete or revert comes next")
+	r = c.want(exitRefused, "plan", "m", "--owner", "nosuch")
+	contains(t, r.err, "there is no role nosuch, which --owner names (privileges)", "create the role")
+	contains(t, c.want(exitFailed, "doctor", "--owner", "nosuch").out, "there is no role nosuch")
 
 	r = c.want(exitRefused, "complete")
 	contains(t, r.err, "old-readers", "--yes-no-old-readers")
@@ -163,7 +167,10 @@ func TestDirect(t *testing.T) {
 
 	c.write("m/002.sql", "CREATE INDEX CONCURRENTLY half ON orders (id);\nSELECT 1 / 0;\n")
 	for range 2 { // the second time it is no more applied than the first time
-		c.want(exitPerson, "apply", "--direct", "m")
+		contains(t, c.want(exitPerson, "apply", "--direct", "m").err, "hint: ")
+	}
+	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"doctor"}} { // they name the same way out
+		contains(t, strings.Join(strings.Fields(c.run(args...).out), " "), "revert with --accept irreversible forgets it")
 	}
 	contains(t, c.want(exitRefused, "revert").err, "nothing of that can be taken back", "--accept irreversible")
 	contains(t, c.want(exitOK, "revert", "002", "--accept", "irreversible").out, "reverted: 002")
@@ -227,11 +234,13 @@ func TestPauseAndResume(t *testing.T) {
 	c, dsn := newShop(t)
 	c.write("m/001.sql", "CREATE TABLE made (id int);\nALTER TABLE orders ADD COLUMN a int;\n")
 	blocker := block(t, dsn)
-	apply := c.start("apply", "m")
-	apply.out.waitFor("waits")
+	apply := c.start("apply", "m", "--json")
+	apply.out.waitFor("waiting")
 	contains(t, c.want(exitOK, "pause", "--requester", "olga").out, "paused: 001")
 	if r := c.finish(apply); r.code != exitStopped {
 		t.Fatalf("exit code %d\n%s%s", r.code, r.out, r.err)
+	} else {
+		contains(t, r.out, `"message":"apply: paused","migration":"001","step":"02-expand"`)
 	}
 	release(t, blocker)
 	contains(t, c.want(exitNotYet, "apply", "m").err, "001 is paused")
@@ -281,7 +290,10 @@ func TestNeedsPerson(t *testing.T) {
 	c.want(exitRefused, "apply", "m")
 	c.want(exitPerson, "apply", "m", "--accept", "irreversible")
 	contains(t, c.want(exitPerson, "status", "--gate").err, "001")
-	contains(t, c.want(exitOK, "status").out, "failed", "a person decides")
+	contains(t, c.want(exitOK, "status").out, "failed", "a person decides: resume")
+	contains(t, c.want(exitPerson, "apply", "m").err, "replank status says why")
+	c.write("m/002.sql", "ALTER TABLE orders ADD COLUMN a int;\n")
+	contains(t, c.run("plan", "m").out, "001 has failed: a person decides", "0 applied")
 	contains(t, c.want(exitFailed, "doctor").out, "has failed")
 	if doc := objects(t, c.want(exitFailed, "doctor", "--json").out); doc[len(doc)-1]["exit_code"] != 1.0 {
 		t.Errorf("doctor --json: %v", doc)

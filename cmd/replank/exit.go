@@ -97,7 +97,7 @@ type personError struct{ what string }
 
 func (e *personError) Error() string { return e.what }
 func (e *personError) Hint() string {
-	return "replank status says why; replank resume tries the way forward again, replank revert the way back"
+	return "replank status says why, and what there is to do"
 }
 
 // toldError is an error that the command's own output has told already: only its exit code is left to give.

@@ -36,8 +36,13 @@ func (v *planView) preview(p *migrate.Preview, sv pg.Server) {
 		v.line("%s%s to apply, %s applied", v.paint(bold, head), plural(len(pending), "file", "files"), number(int64(applied(p))))
 	}
 	for _, f := range p.Files {
-		if f.Status == migrate.Underway {
+		switch {
+		case f.State == migrate.Failed:
+			v.line("%s has failed: a person decides, status says what there is to do", f.Name)
+		case f.Status == migrate.Underway:
 			v.line("%s is %s: apply goes on with it first", f.Name, f.State)
+		case f.State == migrate.Ready:
+			v.line("%s is ready: complete or revert comes next", f.Name)
 		}
 	}
 	gone := slices.DeleteFunc(slices.Clone(p.Gone), func(name string) bool { return strings.HasPrefix(name, backfillPrefix) })
@@ -54,9 +59,10 @@ func (v *planView) preview(p *migrate.Preview, sv pg.Server) {
 	v.asked(p)
 }
 
+// applied counts as status does: what is ready is not done.
 func applied(p *migrate.Preview) (n int) {
 	for _, f := range p.Files {
-		if f.Status == migrate.Applied {
+		if f.State == migrate.Done {
 			n++
 		}
 	}

@@ -68,6 +68,7 @@ func (a *app) trouble(err error) trouble {
 	t := trouble{Verdict: exitName(codeOf(err)), Message: err.Error(), Hint: migrate.HintOf(err)}
 	var (
 		engine  *migrate.Error
+		stopped *migrate.StoppedError
 		refused *migrate.RefusedError
 		refusal *plan.Refusal
 		syntax  *ddl.SyntaxError
@@ -77,6 +78,9 @@ func (a *app) trouble(err error) trouble {
 	)
 	if errors.As(err, &engine) {
 		t.Run, t.Step, t.TakenBack = engine.Run, engine.Step, engine.TakenBack
+	}
+	if errors.As(err, &stopped) && stopped.Run != "" {
+		t.Run, t.Step = stopped.Run, stopped.Step
 	}
 	if errors.As(err, &refused) {
 		t.Code = string(refused.Code)

@@ -300,7 +300,7 @@ func stateStyle(r migrate.RunStatus) style {
 func nextText(r migrate.RunStatus) string {
 	switch {
 	case r.State == migrate.Failed:
-		return "a person decides: resume tries the way forward again, revert the way back"
+		return "a person decides: " + r.Hint
 	case r.State == migrate.Ready:
 		return "complete when no deployed code needs the old shape, or revert"
 	case r.Paused:
