@@ -19,7 +19,7 @@ var DirectiveVerbs = []DirectiveVerb{
 	{Verb: "inverse", Argument: "[COLUMN =] EXPRESSION", Doc: "how to compute the old value from the new one, so that writes through the new shape reach the old one and the change can be reverted"},
 	{Verb: "fill", Argument: "[COLUMN =] EXPRESSION", Doc: "the value that existing rows get in a new column, or that takes the place of NULL on the way back"},
 	{Verb: "name", Argument: "NAME", Doc: "the name of the migration where it should not be the file's"},
-	{Verb: "backfill", Doc: "marks what replank backfill was given; an UPDATE, DELETE or INSERT … SELECT is carried out in batches with and without it"},
+	{Verb: "backfill", Doc: "this UPDATE, DELETE or INSERT … SELECT is a backfill: it is carried out in batches, or refused where it would have to run whole, however small its table is"},
 	{Verb: "no-undo", Doc: "keep no before-images of the changed rows: faster, but the migration cannot be reverted"},
 	{Verb: "wait", Argument: "WHAT FOR", Optional: true, Doc: "stop before this statement: it and what follows is done by complete, the operator's word"},
 	{Verb: "plain", Doc: "execute the statement exactly as written, under lock discipline only"},

@@ -20,7 +20,12 @@ func (c *compiler) dml(op ddl.Op, sql string) error {
 		return c.refuse("held-column", "put the statement into a migration of its own, applied after this one is complete",
 			"it names a column of %s that has two shapes until complete", r.Name)
 	}
-	if spec == nil || c.fresh[r.Name] {
+	_, backfill := c.directive("backfill") // rows are about to come that the size of today does not tell
+	if spec == nil || c.fresh[r.Name] && !backfill {
+		if backfill {
+			return c.refuse("whole-statement", "write it so that no row depends on another, give the table a primary key where it has none, or remove `-- replank: backfill` to run it as one",
+				"it is marked as a backfill and cannot be split into ranges (%s)", c.whyWhole(op, r))
+		}
 		if !c.fresh[r.Name] && c.big(r) && !isValues(op) && !c.plain() {
 			return c.refuse("whole-statement", "give the table a primary key where it has none, write the statement so that no row depends on another, or set `-- replank: plain` to run it as one",
 				"it cannot be split into ranges (%s), and as one statement it would lock rows of %s for as long as it takes", c.whyWhole(op, r), r.Name)
@@ -288,6 +293,9 @@ func (c *compiler) whyWhole(op ddl.Op, r *ddl.Relation) string {
 			return "a foreign key of " + r.Name.String() + " to itself is checked when all the rows have gone"
 		}
 	case ddl.Insert:
+		if isValues(op) {
+			return "it inserts VALUES"
+		}
 		if op.Source.IsZero() {
 			return "its SELECT is more than a filter of one table"
 		}

@@ -75,6 +75,13 @@ func (c *compiler) op(op ddl.Op, sql string) error {
 	if done, err := c.afterHeld(op, sql); done || err != nil {
 		return err
 	}
+	switch op.(type) {
+	case ddl.Update, ddl.Delete, ddl.Insert:
+	default:
+		if _, ok := c.directive("backfill"); ok {
+			return c.refuse("whole-statement", "put `-- replank: backfill` above an UPDATE, DELETE or INSERT … SELECT", "it is marked as a backfill and is none")
+		}
+	}
 	switch op := op.(type) {
 	case ddl.Transaction:
 		return c.transaction(op)
