@@ -64,7 +64,7 @@ func TestConflictsAreTheServers(t *testing.T) {
 	dsn := pgtest.DB(t)
 	pgtest.Exec(t, dsn, `CREATE TABLE t (a int)`)
 	cfg := politeConfig(dsn)
-	cfg.LockWait = 60 * time.Millisecond
+	cfg.LockFirstTry = time.Minute // at most the budget
 	s := session(t, open(t, cfg))
 	modes := []pg.LockMode{pg.AccessShare, pg.RowShare, pg.RowExclusive, pg.ShareUpdateExclusive, pg.Share,
 		pg.ShareRowExclusive, pg.Exclusive, pg.AccessExclusive}
@@ -79,8 +79,13 @@ func TestConflictsAreTheServers(t *testing.T) {
 			if err != nil && !conflict {
 				t.Fatal(err)
 			}
-			err = s.UnderLocks(t.Context(), pg.LockRequest{Locks: []pg.Lock{{Relation: "public.t", Mode: wanted}}},
-				func(pgx.Tx) error { return nil })
+			// No time decides: where the way is free, there is more than enough of it; where it is not, whoever is in it
+			// is older than the budget at the first look, and nobody queues behind them however long it takes.
+			req := pg.LockRequest{Locks: []pg.Lock{{Relation: "public.t", Mode: wanted}}, Budget: time.Minute, Wait: time.Minute}
+			if conflict {
+				req.Budget, req.Wait = cfg.LockBudget, time.Millisecond
+			}
+			err = s.UnderLocks(t.Context(), req, func(pgx.Tx) error { return nil })
 			var waited *pg.LockWaitError
 			if !conflict && err != nil || conflict && !errors.As(err, &waited) {
 				t.Errorf("%s while %s is held: conflict on the server: %v; we got %v", wanted, held, conflict, err)
