@@ -26,7 +26,7 @@ func (s *Schema) applyColumnOp(op Op) error {
 	case AlterColumnType:
 		return s.eachColumn(op.Table, op.Column, "rpf", true, func(r *Relation, c *RelColumn) error { return s.alterType(r, c, op) })
 	case SetDefault:
-		return s.eachColumn(op.Table, op.Column, "rpfv", true, func(r *Relation, c *RelColumn) error {
+		return s.eachColumn(op.Table, op.Column, "rpfv", !op.Only, func(r *Relation, c *RelColumn) error {
 			if c.Identity != 0 {
 				return refuse("42601", "", "column %q of relation %q is an identity column", c.Name, r.Name.Name)
 			}
@@ -41,14 +41,14 @@ func (s *Schema) applyColumnOp(op Op) error {
 		})
 	case SetNotNull:
 		name := ""
-		return s.eachColumn(op.Table, op.Column, "rpf", true, func(r *Relation, c *RelColumn) error {
+		return s.eachColumn(op.Table, op.Column, "rpf", !op.Only, func(r *Relation, c *RelColumn) error {
 			inherited := name != "" || !c.NotNull && len(r.Parents) > 0 && r.Name != s.lookup(op.Table).Name
 			s.notNull(r, c, name, inherited)
 			name = c.NotNullName
 			return nil
 		})
 	case DropNotNull:
-		return s.eachColumn(op.Table, op.Column, "rpf", true, func(r *Relation, c *RelColumn) error {
+		return s.eachColumn(op.Table, op.Column, "rpf", !op.Only, func(r *Relation, c *RelColumn) error {
 			if pk := r.PrimaryKey(); pk != nil && slices.Contains(pk.Columns, c.Name) {
 				return refuse(invalidTable, "", "column %q is in a primary key", c.Name)
 			}

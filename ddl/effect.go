@@ -338,17 +338,17 @@ func (b *effects) op(op Op) {
 	case AlterColumnType:
 		b.alterColumnType(o)
 	case SetDefault:
-		b.columnFamily(o.Table, AccessExclusive)
+		b.columnFamily(o.Table, o.Only, AccessExclusive)
 	case SetNotNull:
-		b.setNotNull(o.Table, o.Column, true)
+		b.setNotNull(o.Table, o.Only, o.Column, true)
 	case DropNotNull:
-		b.columnFamily(o.Table, AccessExclusive)
+		b.columnFamily(o.Table, o.Only, AccessExclusive)
 	case AddIdentity:
 		b.identity(o.Table, o.Column, NoLock)
 	case DropIdentity:
 		b.dropIdentity(o)
 	case DropExpression:
-		b.columnFamily(o.Table, AccessExclusive)
+		b.columnFamily(o.Table, false, AccessExclusive)
 	case AddConstraint:
 		b.addConstraint(o)
 	case ValidateConstraint:

@@ -101,7 +101,7 @@ func (b *effects) addConstraint(o AddConstraint) {
 		}
 	case NotNull:
 		if b.needs(18, "ADD NOT NULL") && len(c.Columns) == 1 {
-			b.setNotNull(o.Table, c.Columns[0], !c.NotValid)
+			b.setNotNull(o.Table, false, c.Columns[0], !c.NotValid)
 		}
 	default:
 		b.addIndexConstraint(r, c)
@@ -160,7 +160,7 @@ func (b *effects) addIndexConstraint(r *Relation, c Constraint) {
 		}
 		for _, col := range columns {
 			if have := r.Column(col); have != nil {
-				b.setNotNull(r.Name, col, true)
+				b.setNotNull(r.Name, false, col, true)
 			}
 		}
 	}

@@ -223,9 +223,12 @@ func (b *effects) setSchema(o SetSchema) {
 }
 
 // columnFamily locks a table and everything below it, which is what most column subcommands do.
-func (b *effects) columnFamily(n Name, m LockMode) {
+func (b *effects) columnFamily(n Name, only bool, m LockMode) {
 	if r := b.relation(n); r != nil {
-		b.lockAll(b.family(r), m)
+		b.lock(r.Name, m)
+		if !only {
+			b.lockAll(b.family(r), m)
+		}
 	}
 }
 
@@ -433,7 +436,7 @@ func (b *effects) renameColumn(o RenameColumn) {
 }
 
 // setNotNull is SET NOT NULL and ADD NOT NULL: a scan wherever nothing proves the absence of NULLs already.
-func (b *effects) setNotNull(table Name, column string, verify bool) {
+func (b *effects) setNotNull(table Name, only bool, column string, verify bool) {
 	r := b.relation(table)
 	if r == nil {
 		return
@@ -442,7 +445,11 @@ func (b *effects) setNotNull(table Name, column string, verify bool) {
 	if c := r.Column(column); c != nil && c.NotNull && !b.notNullPending(c) {
 		return
 	}
-	for _, f := range b.family(r) {
+	family := b.family(r)
+	if only {
+		family = []*Relation{r}
+	}
+	for _, f := range family {
 		b.lock(f.Name, AccessExclusive)
 		if c := f.Column(column); verify && (c == nil || !c.NotNull || b.notNullPending(c)) && !b.provenNotNull(f, column) {
 			b.scan(f)

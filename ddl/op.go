@@ -155,14 +155,17 @@ type (
 	}
 	SetDefault struct { // Expr "" = DROP DEFAULT
 		Table        Name
+		Only         bool
 		Column, Expr string
 	}
 	SetNotNull struct {
 		Table  Name
+		Only   bool
 		Column string
 	}
 	DropNotNull struct {
 		Table  Name
+		Only   bool
 		Column string
 	}
 	AddIdentity struct {

@@ -43,15 +43,15 @@ func (c *statement) subcommand(n *pg.AlterTableStmt, cmd *pg.AlterTableCmd, part
 	case pg.AlterTableType_AT_AlterColumnType:
 		return c.alterType(table, cmd, part), nil
 	case pg.AlterTableType_AT_ColumnDefault:
-		op := SetDefault{Table: table, Column: cmd.Name}
+		op := SetDefault{Table: table, Only: only, Column: cmd.Name}
 		if cmd.Def != nil {
 			op.Expr = c.slice(c.behindColumn(part)+2, part.end) // SET DEFAULT
 		}
 		return op, nil
 	case pg.AlterTableType_AT_SetNotNull:
-		return SetNotNull{table, cmd.Name}, nil
+		return SetNotNull{table, only, cmd.Name}, nil
 	case pg.AlterTableType_AT_DropNotNull:
-		return DropNotNull{table, cmd.Name}, nil
+		return DropNotNull{table, only, cmd.Name}, nil
 	case pg.AlterTableType_AT_AddIdentity:
 		op := AddIdentity{Table: table, Column: cmd.Name, Always: cmd.Def.GetConstraint().GetGeneratedWhen() == "a"}
 		if open := c.findKind(part.start, part.end, tokParen); open < part.end {

@@ -26,7 +26,9 @@ type Schema struct {
 	Sequences map[Name]*Sequence   `json:"-"`
 	Types     map[Name]*Type       `json:"-"` // enums, domains, composites, ranges of the user; not pg_catalog's
 	Functions map[string]*Function `json:"-"` // by regprocedure text, user's only
-	Facts     *Facts               `json:"-"` // what the server knows about types, casts and functions; never nil after Load
+	// DefaultGrants are what new objects get by ALTER DEFAULT PRIVILEGES.
+	DefaultGrants []DefaultGrant `json:"-"`
+	Facts         *Facts         `json:"-"` // what the server knows about types, casts and functions; never nil after Load
 
 	cow *cow // nil = this Schema owns all it points to, see Clone
 	// dropping are the objects that the running statement drops together.
@@ -255,6 +257,14 @@ type Grant struct {
 	Grantee   string // "" = PUBLIC
 	Privilege string
 	Grantable bool
+}
+
+// DefaultGrant is one aclitem of ALTER DEFAULT PRIVILEGES.
+type DefaultGrant struct {
+	Role   string // whose objects get it
+	Schema string // "" = in every schema
+	Kind   byte   // pg_default_acl.defaclobjtype: r S f T n
+	Grant
 }
 
 // Sequence is a sequence that exists.

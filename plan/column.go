@@ -266,7 +266,7 @@ func (c *compiler) proveNotNull(r *ddl.Relation, col, name string, then []string
 	if name != "" && c.now.Version >= 180000 {
 		set = fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s", t, qi(name), qi(col))
 	}
-	c.checkNotNull(r, col)
+	c.checkNotNull(r, col, false)
 	back := []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", t, qi(col))}
 	if len(then) > 0 {
 		back = append([]string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP IDENTITY IF EXISTS", t, qi(col))}, back...)
@@ -281,13 +281,17 @@ func notNullCheck(col string) string {
 	return internalName(strings.TrimPrefix(col, internalPrefix) + "_not_null")
 }
 
-// checkNotNull adds and validates the CHECK that proves a column NOT NULL.
-func (c *compiler) checkNotNull(r *ddl.Relation, col string) {
+// checkNotNull adds and validates the CHECK that proves a column NOT NULL, only in the table or in all below it too.
+func (c *compiler) checkNotNull(r *ddl.Relation, col string, only bool) {
+	noInherit := ""
+	if only {
+		noInherit = " NO INHERIT"
+	}
 	t := r.Name.String()
 	check := qi(notNullCheck(col))
 	rows, bytes := c.size(r)
 	c.step(Step{Phase: Verify, Kind: Transaction, Title: fmt.Sprintf("refuse new NULLs in %s of %s", qi(col), t),
-		SQL:     []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", t, check, qi(col))},
+		SQL:     []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL)%s NOT VALID", t, check, qi(col), noInherit)},
 		Reverse: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", t, check)}})
 	c.step(Step{Phase: Verify, Kind: Validate, Title: fmt.Sprintf("prove that %s of %s has no NULL", qi(col), t),
 		SQL: []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", t, check)}, Rows: rows, Bytes: bytes})
@@ -325,7 +329,7 @@ func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
 	}
 	c.notice("old-writers", "code that writes NULL into %s of %s fails from the moment this is applied", qi(op.Column), r.Name)
 	if phys != op.Column {
-		c.checkNotNull(r, phys)
+		c.checkNotNull(r, phys, false)
 		c.later(Step{Kind: Transaction, Title: "set NOT NULL", SQL: []string{
 			sql, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(notNullCheck(phys)))}})
 		return nil

@@ -264,12 +264,15 @@ func (c *compiler) leaves(r *ddl.Relation) []*ddl.Relation {
 	return out
 }
 
-// family is r and everything below it: partitions of every level, inheritance children.
+// family is r and everything below it: partitions of every level, inheritance children. Each comes once, after all
+// of its parents.
 func (c *compiler) family(r *ddl.Relation) []*ddl.Relation {
 	out := []*ddl.Relation{r}
 	for _, n := range r.Children {
 		if ch := c.now.Relation(n); ch != nil {
-			out = append(out, c.family(ch)...)
+			below := c.family(ch)
+			out = slices.DeleteFunc(out, func(m *ddl.Relation) bool { return slices.Contains(below, m) })
+			out = append(out, below...)
 		}
 	}
 	return out

@@ -229,7 +229,7 @@ func (c *compiler) uniqueConstraint(r *ddl.Relation, name string, k ddl.Constrai
 		word = "PRIMARY KEY"
 		for _, col := range k.Columns {
 			if rc := r.Column(col); rc != nil && !rc.NotNull {
-				c.checkNotNull(r, col)
+				c.checkNotNull(r, col, false)
 			}
 		}
 	}
@@ -304,7 +304,7 @@ func (c *compiler) usingIndex(r *ddl.Relation, name string, k ddl.Constraint) er
 	if k.Kind == ddl.PrimaryKey {
 		for _, col := range i.Keys {
 			if rc := r.Column(col); rc != nil && !rc.NotNull {
-				c.checkNotNull(r, col)
+				c.checkNotNull(r, col, false)
 				drops = append(drops, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(notNullCheck(col))))
 			}
 		}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,16 +11,16 @@ import (
 
 // swapDependents takes away what PostgreSQL would find in the way of dropping a column, found by OID, and
 // brings it back on the twin: triggers, policies, statistics, views and what is built on views.
-func (c *compiler) swapDependents(s *swap, tables []*ddl.Relation, byTable map[ddl.Name][]*twin) error {
+func (c *compiler) swapDependents(s *swap, tables []*ddl.Relation, byTable map[ddl.Name][]*twin, columns map[ddl.Name]map[string]string) error {
 	policies := map[string]bool{}
 	var views []*ddl.Relation
+	depth := map[*ddl.Relation]int{}
 	for _, r := range tables {
-		cols := map[string]string{}
 		for _, t := range byTable[r.Name] {
-			cols[t.col.Name] = t.name
 			c.swapTriggers(s, t)
 		}
 		for _, m := range c.family(r) {
+			cols := columns[m.Name]
 			for _, p := range m.Policies {
 				if uses(p.Columns, cols) {
 					policies[part(m.Name, p.Name)] = true
@@ -27,29 +28,34 @@ func (c *compiler) swapDependents(s *swap, tables []*ddl.Relation, byTable map[d
 				}
 			}
 			c.swapStatistics(s, m, cols)
-		}
-		for _, d := range r.Dependents {
-			if _, ok := cols[d.Column]; !ok {
-				continue
-			}
-			if t := c.now.Relation(d.Table); d.Kind == "policy" && t != nil && !policies[part(t.Name, d.Name.Name)] {
-				policies[part(t.Name, d.Name.Name)] = true
-				for _, p := range t.Policies {
-					if p.Name == d.Name.Name {
-						c.touch("table", t.Name, "")
-						c.swapPolicy(s, t, p)
+			for _, d := range m.Dependents {
+				if _, ok := cols[d.Column]; !ok {
+					continue
+				}
+				if t := c.now.Relation(d.Table); d.Kind == "policy" && t != nil && !policies[part(t.Name, d.Name.Name)] {
+					policies[part(t.Name, d.Name.Name)] = true
+					for _, p := range t.Policies {
+						if p.Name == d.Name.Name {
+							c.touch("table", t.Name, "")
+							c.swapPolicy(s, t, p)
+						}
 					}
 				}
-			}
-			if d.Kind != "view" && d.Kind != "materialized view" {
-				continue
-			}
-			if v := c.now.Relation(d.Name); v != nil && !slices.Contains(views, v) {
-				views = append(views, v)
+				if d.Kind != "view" && d.Kind != "materialized view" {
+					continue
+				}
+				if v := c.now.Relation(d.Name); v != nil {
+					if depth[v] == 0 {
+						views = append(views, v)
+					}
+					depth[v] = max(depth[v], d.Depth)
+				}
 			}
 		}
 	}
-	drops, creates, err := c.recreateViews(views, byTable)
+	// A view stands deeper than what it reads, on whichever table.
+	slices.SortStableFunc(views, func(a, b *ddl.Relation) int { return cmp.Compare(depth[a], depth[b]) })
+	drops, creates, err := c.recreateViews(views, columns)
 	if err != nil {
 		return err
 	}
@@ -101,7 +107,7 @@ func (c *compiler) swapStatistics(s *swap, m *ddl.Relation, cols map[string]stri
 
 // recreateViews drops views, dependents first, and creates them again in the opposite order with everything
 // that belongs to them. The list is in order of creation.
-func (c *compiler) recreateViews(views []*ddl.Relation, byTable map[ddl.Name][]*twin) (drops, creates []string, err error) {
+func (c *compiler) recreateViews(views []*ddl.Relation, columns map[ddl.Name]map[string]string) (drops, creates []string, err error) {
 	for _, v := range views {
 		c.late[v.Name.String()] = true
 		kind := "VIEW"
@@ -109,7 +115,7 @@ func (c *compiler) recreateViews(views []*ddl.Relation, byTable map[ddl.Name][]*
 		if v.Kind == 'm' {
 			kind = "MATERIALIZED VIEW"
 			if v.Populated {
-				if made, err = c.prebuild(v, byTable); err != nil {
+				if made, err = c.prebuild(v, columns); err != nil {
 					return nil, nil, err
 				}
 			}
@@ -122,14 +128,10 @@ func (c *compiler) recreateViews(views []*ddl.Relation, byTable map[ddl.Name][]*
 
 // prebuild fills a materialized view on the twins, with its indexes, beside the application and under names of
 // ours; in the swap it only takes the name (RULES 12). It returns the statements of the swap.
-func (c *compiler) prebuild(v *ddl.Relation, byTable map[ddl.Name][]*twin) ([]string, error) {
+func (c *compiler) prebuild(v *ddl.Relation, columns map[ddl.Name]map[string]string) ([]string, error) {
 	query := strings.TrimRight(strings.TrimSpace(v.Definition), ";")
 	on := query
-	for table, twins := range byTable {
-		cols := map[string]string{}
-		for _, t := range twins {
-			cols[t.col.Name] = t.name
-		}
+	for table, cols := range columns {
 		renamed, unresolved, err := ddl.RenameInQuery(on, table, cols)
 		if err != nil || len(unresolved) > 0 {
 			renamed = on

@@ -43,13 +43,23 @@ func (c *compiler) flushTypes() error {
 		c.fillTwins(r, byTable[r.Name])
 	}
 	s := &swap{}
+	columns := map[ddl.Name]map[string]string{} // of each table and all below it: column → twin
 	for _, r := range tables {
-		if err := c.swapTable(s, r, byTable[r.Name]); err != nil {
+		cols := map[string]string{}
+		for _, t := range byTable[r.Name] {
+			cols[t.col.Name] = t.name
+		}
+		for _, m := range c.family(r) {
+			columns[m.Name] = cols
+		}
+		if err := c.swapTable(s, r, byTable[r.Name], cols); err != nil {
 			return err
 		}
 	}
-	c.swapForeignKeys(s, tables, byTable)
-	if err := c.swapDependents(s, tables, byTable); err != nil {
+	if err := c.swapForeignKeys(s, tables, columns); err != nil {
+		return err
+	}
+	if err := c.swapDependents(s, tables, byTable, columns); err != nil {
 		return err
 	}
 	// What the file said of them before is gone with the old ones.
@@ -81,10 +91,8 @@ func (c *compiler) rebuiltEnum(t *twin) bool {
 }
 
 // swapTable writes the swap of one table's columns with their own indexes and constraints.
-func (c *compiler) swapTable(s *swap, r *ddl.Relation, twins []*twin) error {
-	cols := map[string]string{}
+func (c *compiler) swapTable(s *swap, r *ddl.Relation, twins []*twin, cols map[string]string) error {
 	for _, t := range twins {
-		cols[t.col.Name] = t.name
 		s.sync = append(s.sync, t.sync.drop(c.triggerTables(r))...)
 	}
 	if err := c.twinConstraints(s, r, twins, cols); err != nil {
@@ -167,17 +175,26 @@ func (c *compiler) takeName(m *ddl.Relation, i *ddl.Index, cols map[string]strin
 // twinConstraints proves for the twins what NOT NULL and CHECK say of the columns.
 func (c *compiler) twinConstraints(s *swap, r *ddl.Relation, twins []*twin, cols map[string]string) error {
 	for _, t := range twins {
-		if t.col.NotNull {
-			c.checkNotNull(r, t.name)
+		for _, q := range c.required(r, t.col.Name) {
+			c.checkNotNull(q.rel, t.name, q.only)
 		}
 	}
-	for _, m := range c.family(r) {
+	family := c.family(r)
+	slices.Reverse(family) // what a child says itself has to be there before its parent says the same
+	var comments []string
+	for _, m := range family {
 		for _, k := range m.Constraints {
 			if k.Kind == ddl.Exclude && uses(k.Columns, cols) {
 				return c.refuse("exclusion-constraint", "drop the constraint first and add it again in a quiet hour",
 					"exclusion constraint %s needs the column, and PostgreSQL cannot build another one beside the application", qi(k.Name))
 			}
-			if k.Kind != ddl.Check || !uses(k.Columns, cols) || k.Inherited > 0 {
+			if k.Kind != ddl.Check || !uses(k.Columns, cols) {
+				continue
+			}
+			if k.Comment != "" {
+				comments = append(comments, fmt.Sprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", qi(k.Name), m.Name, ddl.QuoteLiteral(k.Comment)))
+			}
+			if k.Inherited > 0 && !k.Local {
 				continue
 			}
 			c.late[part(m.Name, k.Name)] = true
@@ -191,82 +208,197 @@ func (c *compiler) twinConstraints(s *swap, r *ddl.Relation, twins []*twin, cols
 			}
 			back := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", m.Name, qi(tmp))
 			c.addThenValidate(m, tmp, !k.Valid, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", m.Name, qi(tmp), def), back)
+			if k.Inherited > 0 {
+				continue // it goes with the column, and gets its name with its parent's
+			}
 			s.detach = append(s.detach, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", m.Name, qi(k.Name)))
 			s.keys = append(s.keys, fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", m.Name, qi(tmp), qi(k.Name)))
-			if k.Comment != "" {
-				s.keys = append(s.keys, fmt.Sprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", qi(k.Name), m.Name, ddl.QuoteLiteral(k.Comment)))
-			}
 		}
 	}
+	s.keys = append(s.keys, comments...)
 	return nil
 }
 
-// swapColumn drops the old column and gives the twin everything that belonged to it.
+// swapColumn drops the old column and gives the twin everything that belonged to it: in the table, and in each
+// table below it that has something of its own.
 func (c *compiler) swapColumn(s *swap, t *twin) {
 	r, col := t.rel, t.col
 	tbl, name := r.Name.String(), qi(col.Name)
 	alter := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s ", tbl, name)
 	seq := c.now.Sequences[col.Sequence]
+	position := fmt.Sprintf("replank.position_%d", len(s.remember))
 	if col.Identity != 0 && seq != nil {
-		// DROP COLUMN takes the sequence along; its position is carried over inside the transaction.
-		s.remember = append(s.remember, fmt.Sprintf("SELECT pg_catalog.set_config('replank.position', last_value || ' ' || is_called, true) FROM %s", seq.Name))
+		// DROP COLUMN takes the sequence along; its position is carried over inside the transaction. ALTER SEQUENCE,
+		// which changes nothing, locks nextval out: what it gave away after the position was read, it would give again.
+		s.remember = append(s.remember, fmt.Sprintf("ALTER SEQUENCE %s CACHE %d", seq.Name, seq.Cache),
+			fmt.Sprintf("SELECT pg_catalog.set_config('%s', last_value || ' ' || is_called, true) FROM %s", position, seq.Name))
 	} else if seq != nil {
 		s.columns = append(s.columns, fmt.Sprintf("ALTER SEQUENCE %s OWNED BY NONE", seq.Name))
 	}
-	s.columns = append(s.columns,
-		fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", tbl, name),
-		fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", tbl, qi(t.name), name))
-	if col.NotNull {
-		// No scan: the validated CHECK, dropped in the next statement, proves it.
-		set := alter + "SET NOT NULL"
-		if auto := r.Name.Name + "_" + col.Name + "_not_null"; col.NotNullName != "" && col.NotNullName != auto {
-			set = fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s", tbl, qi(col.NotNullName), name)
-		}
-		s.columns = append(s.columns, set, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", tbl, qi(notNullCheck(t.name))))
-	}
+	s.columns = append(s.columns, c.dropInFamily(r, col.Name, col.Name)...)
+	s.columns = append(s.columns, fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", tbl, qi(t.name), name))
+	s.columns = append(s.columns, c.swapNotNull(t)...)
+	handedDown := ""
 	switch {
 	case col.Identity != 0 && seq != nil:
-		s.columns = append(s.columns, c.identity(t, seq)...)
+		s.columns = append(s.columns, c.identity(t, seq, position)...)
 	case col.Default != "":
+		handedDown = col.Default
 		s.columns = append(s.columns, alter+"SET DEFAULT "+col.Default)
 	}
 	if seq != nil && col.Identity == 0 {
 		s.columns = append(s.columns, fmt.Sprintf("ALTER SEQUENCE %s OWNED BY %s.%s", seq.Name, tbl, name))
 	}
 	s.columns = append(s.columns, columnAttributes(r, col)...)
+	for _, m := range c.family(r)[1:] {
+		if own := m.Column(col.Name); own != nil {
+			s.columns = append(s.columns, ownDefault(m, own, handedDown)...)
+			s.columns = append(s.columns, columnAttributes(m, own)...)
+		}
+	}
 }
 
-// identity makes the twin the identity column with the same sequence name, options and position.
-func (c *compiler) identity(t *twin, seq *ddl.Sequence) []string {
+// ownDefault gives a member of a family its own default behind the one that its parent handed down.
+func ownDefault(m *ddl.Relation, col *ddl.RelColumn, handedDown string) []string {
+	alter := fmt.Sprintf("ALTER TABLE ONLY %s ALTER COLUMN %s ", m.Name, qi(col.Name))
+	switch {
+	case col.Default == handedDown || col.Identity != 0 || col.Generated != 0:
+		return nil
+	case col.Default == "":
+		return []string{alter + "DROP DEFAULT"}
+	}
+	return []string{alter + "SET DEFAULT " + col.Default}
+}
+
+// definers are the members of a family below r, parents first, that define a column of r themselves, so that it
+// stays there when r's goes.
+func (c *compiler) definers(r *ddl.Relation, col string) []*ddl.Relation {
+	return slices.DeleteFunc(c.family(r), func(m *ddl.Relation) bool {
+		k := m.Column(col)
+		return m == r || m.IsPartition || k == nil || !k.Local
+	})
+}
+
+// dropInFamily drops a column that is defined where definedLike is.
+func (c *compiler) dropInFamily(r *ddl.Relation, col, definedLike string) []string {
+	out := []string{fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(col))}
+	for _, m := range c.definers(r, definedLike) {
+		out = append(out, fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", m.Name, qi(col)))
+	}
+	return out
+}
+
+// requirement is a table whose column is NOT NULL: with all tables below it, or only there.
+type requirement struct {
+	rel  *ddl.Relation
+	only bool
+}
+
+// required are the topmost members of a family in which a column is NOT NULL.
+func (c *compiler) required(r *ddl.Relation, col string) []requirement {
+	nullable := func(m *ddl.Relation) bool { k := m.Column(col); return k == nil || !k.NotNull }
+	var out []requirement
+	if !nullable(r) {
+		only := slices.ContainsFunc(c.family(r), nullable)
+		out = append(out, requirement{r, only})
+		if !only {
+			return out
+		}
+	}
+	for _, n := range r.Children {
+		if m := c.now.Relation(n); m != nil {
+			out = append(out, c.required(m, col)...)
+		}
+	}
+	return out
+}
+
+// swapNotNull makes the renamed twin NOT NULL where the column was. No scan: the validated CHECKs, dropped behind
+// it, prove it.
+func (c *compiler) swapNotNull(t *twin) []string {
+	name := qi(t.col.Name)
+	var set, drop []string
+	if c.now.Version >= 180000 {
+		// Constraints with names: those of a child first, so that they are not taken for its parent's alone.
+		family := c.family(t.rel)
+		slices.Reverse(family)
+		for _, m := range family {
+			if k := m.Constraint(m.Column(t.col.Name).NotNullName); k != nil && k.Kind == ddl.NotNull && (k.Local || k.Inherited == 0) {
+				set = append(set, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", m.Name, qi(k.Name), k.Definition))
+			}
+		}
+	}
+	for _, q := range c.required(t.rel, t.col.Name) {
+		if c.now.Version < 180000 {
+			only := ""
+			if q.only {
+				only = "ONLY "
+			}
+			set = append(set, fmt.Sprintf("ALTER TABLE %s%s ALTER COLUMN %s SET NOT NULL", only, q.rel.Name, name))
+		}
+		drop = append(drop, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", q.rel.Name, qi(notNullCheck(t.name))))
+	}
+	return append(set, drop...)
+}
+
+// identity makes the twin the identity column with the same sequence name, options, position and privileges.
+func (c *compiler) identity(t *twin, seq *ddl.Sequence, position string) []string {
 	always := "BY DEFAULT"
 	if t.col.Identity == 'a' {
 		always = "ALWAYS"
 	}
-	opts := fmt.Sprintf("SEQUENCE NAME %s START WITH %d INCREMENT BY %d CACHE %d", seq.Name, seq.Start, seq.Increment, seq.Cache)
+	opts := fmt.Sprintf("SEQUENCE NAME %s START WITH %d INCREMENT BY %d MINVALUE %d MAXVALUE %d CACHE %d", seq.Name, seq.Start, seq.Increment, seq.Min, seq.Max, seq.Cache)
 	if seq.Cycle {
 		opts += " CYCLE"
 	}
 	lit := ddl.QuoteLiteral(seq.Name.String())
-	return []string{
+	out := []string{
 		fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s ADD GENERATED %s AS IDENTITY (%s)", t.rel.Name, qi(t.col.Name), always, opts),
 		fmt.Sprintf("SELECT pg_catalog.setval(%s, pg_catalog.split_part(p, ' ', 1)::bigint, pg_catalog.split_part(p, ' ', 2)::boolean)"+
-			" FROM pg_catalog.current_setting('replank.position') AS p", lit),
+			" FROM pg_catalog.current_setting('%s') AS p", lit, position),
 	}
+	if seq.Comment != "" {
+		out = append(out, fmt.Sprintf("COMMENT ON SEQUENCE %s IS %s", seq.Name, ddl.QuoteLiteral(seq.Comment)))
+	}
+	return append(out, c.sequencePrivileges(seq)...)
 }
 
-// columnAttributes restores what a column has besides type, default and NOT NULL.
+// sequencePrivileges gives a sequence that was made anew the privileges it had, and no others.
+func (c *compiler) sequencePrivileges(seq *ddl.Sequence) []string {
+	had := seq.ACL
+	var got []string
+	for _, d := range c.now.DefaultGrants {
+		if d.Kind == 'S' && d.Role == seq.Owner && (d.Schema == "" || d.Schema == seq.Name.Schema) && !slices.Contains(got, grantee(d.Grant)) {
+			got = append(got, grantee(d.Grant))
+		}
+	}
+	if had == nil {
+		if len(got) == 0 {
+			return nil
+		}
+		had = []ddl.Grant{{Grantee: seq.Owner, Privilege: "ALL"}}
+	}
+	if !slices.Contains(got, qi(seq.Owner)) {
+		got = append(got, qi(seq.Owner))
+	}
+	out := []string{fmt.Sprintf("REVOKE ALL ON SEQUENCE %s FROM %s", seq.Name, strings.Join(got, ", "))}
+	for _, g := range had {
+		out = append(out, fmt.Sprintf("GRANT %s ON SEQUENCE %s TO %s%s", g.Privilege, seq.Name, grantee(g), grantOption(g)))
+	}
+	return out
+}
+
+// columnAttributes restores what a column of a table, without those below it, has besides type, default and NOT
+// NULL. A new type resets storage and compression.
 func columnAttributes(r *ddl.Relation, col *ddl.RelColumn) []string {
 	tbl, name := r.Name.String(), qi(col.Name)
-	alter := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s ", tbl, name)
+	alter := fmt.Sprintf("ALTER TABLE ONLY %s ALTER COLUMN %s ", tbl, name)
 	var out []string
 	if col.StatsTarget >= 0 {
 		out = append(out, fmt.Sprintf("%sSET STATISTICS %d", alter, col.StatsTarget))
 	}
 	if len(col.Options) > 0 {
 		out = append(out, alter+"SET ("+strings.Join(col.Options, ", ")+")")
-	}
-	if m := map[byte]string{'p': "pglz", 'l': "lz4"}[col.Compression]; m != "" {
-		out = append(out, alter+"SET COMPRESSION "+m)
 	}
 	if col.Comment != "" {
 		out = append(out, fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", tbl, name, ddl.QuoteLiteral(col.Comment)))
@@ -296,31 +428,31 @@ func grantOption(g ddl.Grant) string {
 	return ""
 }
 
-// swapForeignKeys gives every foreign key at either end of a twin a twin of its own, proven beside the
-// application, that takes over its name.
-func (c *compiler) swapForeignKeys(s *swap, tables []*ddl.Relation, byTable map[ddl.Name][]*twin) {
-	cols := func(n ddl.Name) map[string]string {
-		m := map[string]string{}
-		for _, t := range byTable[n] {
-			m[t.col.Name] = t.name
-		}
-		return m
-	}
+// swapForeignKeys gives every foreign key at either end of a twin, in the table or below it, a twin of its own,
+// proven beside the application, that takes over its name.
+func (c *compiler) swapForeignKeys(s *swap, tables []*ddl.Relation, columns map[ddl.Name]map[string]string) error {
 	seen := map[string]bool{}
 	for _, r := range tables {
-		for _, k := range slices.Concat(r.Constraints, r.ReferencedBy) {
-			id := k.Table.String() + "/" + k.Name
-			if k.Kind != ddl.ForeignKey || k.Parent != 0 || seen[id] {
-				continue
+		for _, m := range c.family(r) {
+			for _, k := range slices.Concat(m.Constraints, m.ReferencedBy) {
+				id := k.Table.String() + "/" + k.Name
+				if k.Kind != ddl.ForeignKey || k.Parent != 0 || seen[id] {
+					continue
+				}
+				mine, theirs := columns[k.Table], columns[k.RefTable]
+				if !uses(k.Columns, mine) && !uses(k.RefColumns, theirs) {
+					continue
+				}
+				seen[id] = true
+				if ref := c.now.Relation(k.RefTable); ref != nil && ref.Kind == 'p' && ref.Constraint(k.Index) != nil && uses(k.RefColumns, theirs) {
+					return c.refuse("partitioned-reference", "drop the foreign key first and add it again in a later migration",
+						"foreign key %s of %s needs a unique constraint of the partitioned table %s on the new column, which PostgreSQL cannot have before complete", qi(k.Name), k.Table, k.RefTable)
+				}
+				c.twinForeignKey(s, k, mine, theirs)
 			}
-			mine, theirs := cols(k.Table), cols(k.RefTable)
-			if !uses(k.Columns, mine) && !uses(k.RefColumns, theirs) {
-				continue
-			}
-			seen[id] = true
-			c.twinForeignKey(s, k, mine, theirs)
 		}
 	}
+	return nil
 }
 
 func (c *compiler) twinForeignKey(s *swap, k *ddl.TableConstraint, mine, theirs map[string]string) {
@@ -328,7 +460,9 @@ func (c *compiler) twinForeignKey(s *swap, k *ddl.TableConstraint, mine, theirs 
 	if child == nil {
 		return
 	}
-	c.touch("table", k.Table, "")
+	if mine == nil {
+		c.touch("table", k.Table, "") // a member of the family counts with its parent: it may go any day
+	}
 	def, err := ddl.RenameConstraintDef(k.Definition, mine, nil, theirs)
 	if err != nil {
 		def = k.Definition

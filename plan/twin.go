@@ -178,7 +178,11 @@ func (c *compiler) twinnable(r *ddl.Relation, col *ddl.RelColumn) error {
 	if col.Generated != 0 {
 		return c.refuse("generated-column", "drop the column and add it again", "the values of %s are computed, so a twin of it cannot be written", qi(col.Name))
 	}
-	for _, m := range c.family(r) {
+	family := c.family(r)
+	for _, m := range family {
+		if k := m.Column(col.Name); m != r && k != nil && k.Inherited > parentsIn(m, family) {
+			return c.refuse("inherited-column", "change the parent table", "PostgreSQL cannot alter column %s of %s, which inherits it from another table than %s too", qi(col.Name), m.Name, r.Name)
+		}
 		for _, t := range m.Triggers {
 			if t.Row && t.Before && t.OnUpdate && slices.Contains(t.UsesColumns, col.Name) && !slices.Contains(t.Columns, col.Name) {
 				return c.refuse("trigger-when", "write the condition into the trigger's function", "BEFORE trigger %s of %s looks at the column in its WHEN, before a write through the new shape has reached it", qi(t.Name), m.Name)
@@ -194,27 +198,40 @@ func (c *compiler) twinnable(r *ddl.Relation, col *ddl.RelColumn) error {
 // replaceable says why another column cannot take the place of a column: what stands on it would have to be made again
 // and cannot. Views, policies, triggers and statistics are (swapDependents).
 func (c *compiler) replaceable(r *ddl.Relation, col *ddl.RelColumn) error {
-	for _, d := range r.Dependents {
-		if d.Column != col.Name {
-			continue
-		}
-		switch d.Kind {
-		case "generated column":
-			return c.refuse("generated-dependent", "drop the generated column in an earlier migration and add it again in a later one",
-				"PostgreSQL cannot alter the type of a column that a generated column uses (%s)", d.Text)
-		case "rule":
-			if slices.ContainsFunc(r.Dependents, func(v ddl.Dependent) bool {
-				return v.Column == col.Name && v.Kind == "view" && v.Name == d.Table
-			}) {
-				continue // made again with its view
+	for _, m := range c.family(r) {
+		for _, d := range m.Dependents {
+			if d.Column != col.Name {
+				continue
 			}
-			fallthrough
-		case "publication", "function", "column":
-			return c.refuse("dependent-"+d.Kind, "drop it before and create it again after the change",
-				"%s depends on column %s", d.Text, qi(col.Name))
+			switch d.Kind {
+			case "generated column":
+				return c.refuse("generated-dependent", "drop the generated column in an earlier migration and add it again in a later one",
+					"PostgreSQL cannot alter the type of a column that a generated column uses (%s)", d.Text)
+			case "rule":
+				if slices.ContainsFunc(m.Dependents, func(v ddl.Dependent) bool {
+					return v.Column == col.Name && v.Kind == "view" && v.Name == d.Table
+				}) {
+					continue // made again with its view
+				}
+				fallthrough
+			case "publication", "function", "column":
+				return c.refuse("dependent-"+d.Kind, "drop it before and create it again after the change",
+					"%s depends on column %s", d.Text, qi(col.Name))
+			}
 		}
 	}
 	return nil
+}
+
+// parentsIn counts the parents of a table that are of a family.
+func parentsIn(m *ddl.Relation, family []*ddl.Relation) int {
+	n := 0
+	for _, f := range family {
+		if slices.Contains(m.Parents, f.Name) {
+			n++
+		}
+	}
+	return n
 }
 
 // sync adds the second column with the triggers that keep both equal from the first moment on.
@@ -263,7 +280,11 @@ func (c *compiler) sync(t *twin, inverse string) error {
 		coll = " COLLATE " + t.coll
 	}
 	st := Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("add %s beside %s to %s, kept equal by triggers", qi(t.name), qi(col.Name), r.Name)}
-	st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s%s", r.Name, qi(t.name), t.typ, coll))
+	// A child that defines the column itself defines its twin, too; its parent's merges with it.
+	members := append([]*ddl.Relation{r}, c.definers(r, col.Name)...)
+	for _, m := range slices.Backward(members) {
+		st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s%s", m.Name, qi(t.name), t.typ, coll))
+	}
 	if def != "" {
 		// A default set after ADD COLUMN is for new rows only: old ones stay NULL until the fill.
 		st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT (%s)::%s", r.Name, qi(t.name), def, t.typ))
@@ -273,7 +294,7 @@ func (c *compiler) sync(t *twin, inverse string) error {
 	st.SQL = append(st.SQL, t.sync.create(tables)...)
 	st.SQL = append(st.SQL, t.sync.always(c.familyNames(r))...)
 	st.SQL = append(st.SQL, columnGrants(r, t.name, col.ACL)...)
-	st.Reverse = append(t.sync.drop(tables), fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(t.name)))
+	st.Reverse = append(t.sync.drop(tables), c.dropInFamily(r, t.name, col.Name)...)
 	c.bothNames(t, &st)
 	c.step(st)
 	c.noticeShape(r, "gains column "+qi(t.name))
@@ -391,8 +412,8 @@ func (c *compiler) renameColumn(op ddl.RenameColumn, sql string) error {
 	c.hold(r.Name).columns[op.To] = op.From
 	swap := t.sync.drop(c.triggerTables(r))
 	swap = append(swap, c.originalTriggers(t)...)
-	swap = append(swap, fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(op.To)),
-		fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", r.Name, qi(op.From), qi(op.To)))
+	swap = append(swap, c.dropInFamily(r, op.To, op.From)...)
+	swap = append(swap, fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", r.Name, qi(op.From), qi(op.To)))
 	c.later(Step{Kind: Transaction, Title: title(sql), SQL: swap, Reverse: []string{back}})
 	return nil
 }

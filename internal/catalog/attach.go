@@ -95,6 +95,14 @@ func (l *loader) acls(ctx context.Context) error {
 	}, oidArray(oids))
 }
 
+func (l *loader) defaultGrants(ctx context.Context) error {
+	var d ddl.DefaultGrant
+	return l.query(ctx, "default_grants", []any{&d.Role, &d.Schema, &d.Kind, &d.Grantee, &d.Privilege, &d.Grantable}, func() error {
+		l.s.DefaultGrants = append(l.s.DefaultGrants, d)
+		return nil
+	})
+}
+
 // setACL adds grants to whatever object has the OID; the OIDs of relations, types and functions are told apart
 // by which map knows them.
 func (l *loader) setACL(oid uint32, sub int, g []ddl.Grant) {

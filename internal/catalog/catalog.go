@@ -184,6 +184,7 @@ func (l *loader) load(ctx context.Context) error {
 		{"statistics objects", l.statistics},
 		{"publications", l.publications},
 		{"privileges", l.acls},
+		{"default privileges", l.defaultGrants},
 		{"comments", l.comments},
 		{"dependents", l.dependents},
 		{"sizes", l.sizes},
