@@ -267,13 +267,13 @@ func (c *compiler) proveNotNull(r *ddl.Relation, col, name string, then []string
 		set = fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s", t, qi(name), qi(col))
 	}
 	c.checkNotNull(r, col, false)
-	back := []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", t, qi(col))}
+	back := c.backToNullable(r, col)
 	if len(then) > 0 {
 		back = append([]string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP IDENTITY IF EXISTS", t, qi(col))}, back...)
 	}
 	c.step(Step{Phase: Verify, Kind: Transaction, Title: fmt.Sprintf("set %s of %s NOT NULL", qi(col), t),
 		// SET NOT NULL scans nothing: the validated CHECK in the next statement proves it.
-		SQL: append([]string{set, drop}, then...), Reverse: back})
+		SQL: append([]string{set, drop}, then...), Reverse: back, ReverseConcurrently: len(back) > 1 && len(then) == 0})
 }
 
 // notNullCheck names the CHECK that proves a column, or its twin, NOT NULL.
@@ -283,18 +283,14 @@ func notNullCheck(col string) string {
 
 // checkNotNull adds and validates the CHECK that proves a column NOT NULL, only in the table or in all below it too.
 func (c *compiler) checkNotNull(r *ddl.Relation, col string, only bool) {
-	noInherit := ""
-	if only {
-		noInherit = " NO INHERIT"
-	}
+	q := requirement{r, only}
+	add, drop := q.check(col)
 	t := r.Name.String()
-	check := qi(notNullCheck(col))
 	rows, bytes := c.size(r)
 	c.step(Step{Phase: Verify, Kind: Transaction, Title: fmt.Sprintf("refuse new NULLs in %s of %s", qi(col), t),
-		SQL:     []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL)%s NOT VALID", t, check, qi(col), noInherit)},
-		Reverse: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", t, check)}})
+		SQL: []string{add}, Reverse: []string{drop}})
 	c.step(Step{Phase: Verify, Kind: Validate, Title: fmt.Sprintf("prove that %s of %s has no NULL", qi(col), t),
-		SQL: []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", t, check)}, Rows: rows, Bytes: bytes})
+		SQL: []string{q.validate(col)}, Rows: rows, Bytes: bytes})
 }
 
 func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
@@ -307,7 +303,9 @@ func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
 		c.notice("exists", "%s of %s is NOT NULL already", qi(op.Column), r.Name)
 		return nil
 	}
-	back := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(op.Column))
+	if op.Only && len(r.Children) > 0 {
+		return c.asIs(op, sql, fmt.Sprintf("ALTER TABLE ONLY %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(op.Column)))
+	}
 	phys := c.physical(r.Name, op.Column)
 	fill, ok := c.directive("fill")
 	if ok && phys != op.Column {
@@ -335,10 +333,24 @@ func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
 		return nil
 	}
 	if !c.big(r) || c.plain() {
-		return c.asIs(op, sql, back)
+		return c.asIs(op, sql, c.backToNullable(r, op.Column)...)
 	}
 	c.proveNotNull(r, op.Column, "", nil)
 	return nil
+}
+
+// backToNullable takes NOT NULL away again, but not from the tables below that had it before. Until 17 DROP NOT NULL
+// does not tell; a CHECK keeps NULLs out of them meanwhile, and lets SET NOT NULL believe instead of look.
+func (c *compiler) backToNullable(r *ddl.Relation, col string) []string {
+	var before, after []string
+	if c.now.Version < 180000 {
+		for _, q := range c.required(r, col) {
+			add, drop := q.check(col)
+			before = append(before, drop, add, q.validate(col))
+			after = append(after, q.set(col), drop)
+		}
+	}
+	return slices.Concat(before, []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(col))}, after)
 }
 
 // dropNotNull lets new code write NULL. The way back needs every row to have a value again.
@@ -348,21 +360,27 @@ func (c *compiler) dropNotNull(op ddl.DropNotNull, sql string) error {
 		return err
 	}
 	c.touch("table", r.Name, op.Column)
-	if !col.NotNull {
+	var lost []requirement
+	switch {
+	case op.Only && col.NotNull:
+		lost = []requirement{{r, len(r.Children) > 0}}
+	case col.NotNull || !op.Only && c.now.Version < 180000:
+		lost = c.required(r, op.Column) // until 17 those of the tables below go, whatever the parent has
+	}
+	if len(lost) == 0 {
 		return nil
 	}
 	c.notice("old-readers", "old code may read NULL from %s of %s", qi(op.Column), r.Name)
 	st := Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}}
-	c.backToNotNull(r, op.Column, &st)
+	c.backToNotNull(r, op.Column, lost, &st)
 	c.step(st)
 	return nil
 }
 
 // backToNotNull writes the way back of a lost NOT NULL: long, but never under a strong lock. It fails, and the
 // revert with it, while a row has a NULL and the user gave no expression for it (RULES 9).
-func (c *compiler) backToNotNull(r *ddl.Relation, col string, st *Step) {
+func (c *compiler) backToNotNull(r *ddl.Relation, col string, lost []requirement, st *Step) {
 	t := r.Name.String()
-	check := qi(notNullCheck(col))
 	st.ReverseConcurrently = true
 	fill, ok := c.directive("fill")
 	if !ok {
@@ -373,12 +391,14 @@ func (c *compiler) backToNotNull(r *ddl.Relation, col string, st *Step) {
 	} else {
 		c.notice("revert-null", "revert is refused while a row of %s has a NULL in %s; `-- replank: fill EXPRESSION` would give those rows a value", t, qi(col))
 	}
-	st.Reverse = append(st.Reverse,
-		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", t, check),
-		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", t, check, qi(col)),
-		fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", t, check),
-		fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", t, qi(col)),
-		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", t, check))
+	for _, q := range lost {
+		add, drop := q.check(col)
+		set := q.set(col)
+		if k := q.rel.Column(col); q.only && k.NotNullName != "" {
+			set = fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s NO INHERIT", q.rel.Name, qi(k.NotNullName), qi(col))
+		}
+		st.Reverse = append(st.Reverse, drop, add, q.validate(col), set, drop)
+	}
 }
 
 func (c *compiler) setDefault(op ddl.SetDefault, sql string) error {
@@ -394,7 +414,16 @@ func (c *compiler) setDefault(op ddl.SetDefault, sql string) error {
 		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
 		return nil
 	}
-	return c.asIs(op, sql, defaultSQL(r, col))
+	if op.Only {
+		return c.asIs(op, sql, ownDefault(r, col, op.Expr)...)
+	}
+	back := []string{defaultSQL(r, col)}
+	for _, m := range c.family(r)[1:] {
+		if own := m.Column(col.Name); own != nil {
+			back = append(back, ownDefault(m, own, col.Default)...)
+		}
+	}
+	return c.asIs(op, sql, back...)
 }
 
 // defaultSQL restores the default a column has now.
@@ -464,7 +493,7 @@ func (c *compiler) dropColumn(op ddl.DropColumn, sql string) error {
 	case required && r.Kind != 'v':
 		st := Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("let new code leave out %s of %s", qi(op.Column), r.Name),
 			SQL: []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(op.Column))}}
-		c.backToNotNull(r, op.Column, &st)
+		c.backToNotNull(r, op.Column, c.required(r, op.Column), &st)
 		c.step(st)
 	}
 	c.hold(r.Name).gone[op.Column] = true

@@ -252,14 +252,14 @@ func settingValue(v string) string {
 }
 
 // asIs runs the user's statement under lock discipline, when that stops nobody for longer than a moment.
-func (c *compiler) asIs(op ddl.Op, sql, reverse string) error {
+func (c *compiler) asIs(op ddl.Op, sql string, reverse ...string) error {
 	if err := c.mayBlock(sql); err != nil {
 		return err
 	}
 	c.touchOp(op)
 	st := Step{Phase: Expand, Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}}
-	if reverse != "" {
-		st.Reverse = []string{reverse}
+	if len(reverse) > 0 && reverse[0] != "" {
+		st.Reverse = reverse
 	} else {
 		st.Irreversible = "Replank knows no statement that takes it back"
 	}

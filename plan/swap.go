@@ -294,6 +294,29 @@ type requirement struct {
 	only bool
 }
 
+// check adds and removes the CHECK that proves a requirement.
+func (q requirement) check(col string) (add, drop string) {
+	noInherit := ""
+	if q.only {
+		noInherit = " NO INHERIT"
+	}
+	check := qi(notNullCheck(col))
+	return fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL)%s NOT VALID", q.rel.Name, check, qi(col), noInherit),
+		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", q.rel.Name, check)
+}
+
+func (q requirement) validate(col string) string {
+	return fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", q.rel.Name, qi(notNullCheck(col)))
+}
+
+func (q requirement) set(col string) string {
+	only := ""
+	if q.only {
+		only = "ONLY "
+	}
+	return fmt.Sprintf("ALTER TABLE %s%s ALTER COLUMN %s SET NOT NULL", only, q.rel.Name, qi(col))
+}
+
 // required are the topmost members of a family in which a column is NOT NULL.
 func (c *compiler) required(r *ddl.Relation, col string) []requirement {
 	nullable := func(m *ddl.Relation) bool { k := m.Column(col); return k == nil || !k.NotNull }
@@ -316,7 +339,6 @@ func (c *compiler) required(r *ddl.Relation, col string) []requirement {
 // swapNotNull makes the renamed twin NOT NULL where the column was. No scan: the validated CHECKs, dropped behind
 // it, prove it.
 func (c *compiler) swapNotNull(t *twin) []string {
-	name := qi(t.col.Name)
 	var set, drop []string
 	if c.now.Version >= 180000 {
 		// Constraints with names: those of a child first, so that they are not taken for its parent's alone.
@@ -330,11 +352,7 @@ func (c *compiler) swapNotNull(t *twin) []string {
 	}
 	for _, q := range c.required(t.rel, t.col.Name) {
 		if c.now.Version < 180000 {
-			only := ""
-			if q.only {
-				only = "ONLY "
-			}
-			set = append(set, fmt.Sprintf("ALTER TABLE %s%s ALTER COLUMN %s SET NOT NULL", only, q.rel.Name, name))
+			set = append(set, q.set(t.col.Name))
 		}
 		drop = append(drop, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", q.rel.Name, qi(notNullCheck(t.name))))
 	}

@@ -249,29 +249,41 @@ func (c *compiler) sync(t *twin, inverse string) error {
 	} else if live != nil {
 		old.typ = live.Type // the file may have given the type another name by now, which it gets at complete
 	}
-	isUnset := func(k syncColumn) string {
+	isUnset := func(k syncColumn, def string) string {
 		if def == "" {
 			return "NEW." + qi(k.name) + " IS NULL"
 		}
 		// The column has the default on its own side: whoever left it out wrote the default's value.
 		return isDefault(k.name, def, c.columnType(t, k.name))
 	}
-	neu.unset = isUnset(neu)
-	// An identity, a volatile default, or one that the file drops before the new type hides what was left out.
-	if live == nil || live.Default == "" && live.Identity == 0 || def != "" {
-		old.unset = isUnset(old)
+	neu.unset = isUnset(neu, def)
+	// What is written straight into a table below gets the default that the old column has there.
+	defaults, hidden := []string{def}, live != nil && (live.Default != "" || live.Identity != 0) && def == ""
+	for _, m := range c.family(r)[1:] {
+		if k := m.Column(col.Name); k != nil && k.Identity == 0 && !slices.Contains(defaults, k.Default) {
+			defaults = append(defaults, k.Default)
+			hidden = hidden || k.Volatile
+		}
+	}
+	// An identity, a volatile default, or one that the file drops before the new type, hides what was left out.
+	if !hidden {
+		var alternatives []string
+		for _, d := range defaults {
+			alternatives = append(alternatives, isUnset(old, d))
+		}
+		old.unset = "(" + strings.Join(alternatives, " OR ") + ")"
 	} else if !col.NotNull {
 		c.notice("default-for-null", "until complete, an INSERT that writes NULL into the new shape of %s.%s gets the default of the old one", r.Name, qi(col.Name))
 	}
-	named := []string{t.using, inverse, def}
-	if def != "" {
+	named := append([]string{t.using, inverse}, defaults...)
+	if len(defaults) > 1 || def != "" {
 		named = append(named, "NULL::"+col.Type, "NULL::"+t.typ)
 	}
 	if err := c.triggerable(r, []string{t.name}, named...); err != nil {
 		return err
 	}
 	t.sync = sync{table: r.Name, old: []syncColumn{old}, new: []syncColumn{neu},
-		computing: c.computing(r, []string{col.Type, t.typ}, []string{t.using, inverse, def}, named...)}
+		computing: c.computing(r, []string{col.Type, t.typ}, append([]string{t.using, inverse}, defaults...), named...)}
 	if err := c.inputs(&t.sync, r); err != nil {
 		return err
 	}

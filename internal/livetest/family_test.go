@@ -199,3 +199,44 @@ func TestTypeChangeOfPartlyRequiredColumn(t *testing.T) {
 		INSERT INTO t VALUES (1, 1); INSERT INTO t1 VALUES (2, NULL); INSERT INTO t2 VALUES (3, 3); INSERT INTO t3 VALUES (4, 4);`,
 		"ALTER TABLE t ALTER COLUMN n TYPE bigint;", "")
 }
+
+// TestWritesToMembersWithTheirOwnDefault: whoever leaves a column of either shape out, in whichever table.
+func TestWritesToMembersWithTheirOwnDefault(t *testing.T) {
+	for family, below := range map[string]string{
+		"partitions":  " PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100); CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (100) TO (200);",
+		"inheritance": "; CREATE TABLE t1 () INHERITS (t); CREATE TABLE t2 () INHERITS (t);",
+	} {
+		for change, other := range map[string]string{"ALTER TABLE t ALTER COLUMN n TYPE bigint;": "_replank_n", "ALTER TABLE t RENAME COLUMN n TO m;": "m"} {
+			s := newSite(t, "CREATE TABLE t (id int, n int DEFAULT 10)"+below+"ALTER TABLE t1 ALTER n SET DEFAULT 20; ALTER TABLE t2 ALTER n DROP DEFAULT", change).apply()
+			for _, tt := range []struct{ insert, want string }{
+				{"t (id) VALUES (1)", "10"}, {"t (id, n) VALUES (1, 5)", "5"}, {"t (id, OTHER) VALUES (1, 5)", "5"}, {"t (id, OTHER) VALUES (1, 20)", "20"},
+				{"t (id, n) VALUES (1, 20)", "20"}, {"t (id, n) VALUES (1, NULL)", "-"}, {"t (id, OTHER) VALUES (1, NULL)", "-"},
+				{"t1 (id) VALUES (1)", "20"}, {"t1 (id, n) VALUES (1, 5)", "5"}, {"t1 (id, OTHER) VALUES (1, 5)", "5"}, {"t1 (id, n) VALUES (1, 10)", "10"},
+				{"t1 (id, n) VALUES (1, NULL)", "-"}, {"t1 (id, OTHER) VALUES (1, NULL)", "-"},
+				{"t2 (id) VALUES (101)", "-"}, {"t2 (id, n) VALUES (101, 5)", "5"}, {"t2 (id, OTHER) VALUES (101, 5)", "5"}, {"t2 (id, n) VALUES (101, 10)", "10"},
+			} {
+				pgtest.Exec(t, s.dsn, "TRUNCATE t", "INSERT INTO "+strings.Replace(tt.insert, "OTHER", other, 1))
+				both := "coalesce(n::text, '-') || ' ' || coalesce(" + other + "::text, '-')"
+				if got, want := pgtest.Value[string](t, s.dsn, "SELECT "+both+" FROM t"), tt.want+" "+tt.want; got != want {
+					t.Errorf("%s, %s: INSERT INTO %s makes %s, want %s", family, change, tt.insert, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestOtherChangesLeaveMembersAlone: what a statement about the parent hands down is taken back from each of them.
+func TestOtherChangesLeaveMembersAlone(t *testing.T) {
+	for name, family := range map[string]string{"partitions": partitionFamily, "inheritance": inheritanceFamily} {
+		for what, change := range map[string]string{
+			"rename":           "ALTER TABLE t RENAME COLUMN n TO m;",
+			"set default":      "ALTER TABLE t ALTER COLUMN n SET DEFAULT 99;",
+			"drop default":     "ALTER TABLE t ALTER COLUMN n DROP DEFAULT;",
+			"set default only": "ALTER TABLE ONLY t ALTER COLUMN n SET DEFAULT 99;",
+			"set not null":     "ALTER TABLE t ALTER COLUMN n SET NOT NULL;",
+			"drop not null":    "ALTER TABLE t ALTER COLUMN n DROP NOT NULL;",
+		} {
+			t.Run(name+"/"+what, func(t *testing.T) { asPsql(t, family+ownThings("t2"), change, "") })
+		}
+	}
+}
