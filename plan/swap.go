@@ -321,17 +321,17 @@ func (q requirement) set(col string) string {
 func (c *compiler) required(r *ddl.Relation, col string) []requirement {
 	nullable := func(m *ddl.Relation) bool { k := m.Column(col); return k == nil || !k.NotNull }
 	var out []requirement
-	if !nullable(r) {
-		only := slices.ContainsFunc(c.family(r), nullable)
-		out = append(out, requirement{r, only})
-		if !only {
-			return out
+	covered := map[*ddl.Relation]bool{}
+	for _, m := range c.family(r) {
+		if covered[m] || nullable(m) {
+			continue
 		}
-	}
-	for _, n := range r.Children {
-		if m := c.now.Relation(n); m != nil {
-			out = append(out, c.required(m, col)...)
+		below := c.family(m)
+		only := slices.ContainsFunc(below, nullable)
+		for _, b := range below {
+			covered[b] = covered[b] || !only
 		}
+		out = append(out, requirement{m, only})
 	}
 	return out
 }
