@@ -382,7 +382,11 @@ func (c *compiler) dropConstraint(op ddl.DropConstraint, sql string) error {
 	switch k.Kind {
 	case ddl.Check, ddl.ForeignKey:
 		st := Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}}
-		def := fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.Name, qi(k.Name), k.Definition)
+		definition := k.Definition
+		if live := c.live.Relations[k.Table]; live != nil && live.Constraint(k.Name) != nil {
+			definition = live.Constraint(k.Name).Definition // in the names of now: a renamed column has another in k
+		}
+		def := fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.Name, qi(k.Name), definition)
 		switch {
 		case !c.big(r) || k.Kind == ddl.ForeignKey && r.Kind == 'p' && c.now.Version < 180000:
 			st.Reverse = []string{def + notValid(!k.Valid)}
@@ -392,6 +396,9 @@ func (c *compiler) dropConstraint(op ddl.DropConstraint, sql string) error {
 			if k.Valid {
 				st.Reverse = append(st.Reverse, fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", r.Name, qi(k.Name)))
 			}
+		}
+		if k.Comment != "" {
+			st.Reverse = append(st.Reverse, fmt.Sprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", qi(k.Name), r.Name, ddl.QuoteLiteral(k.Comment)))
 		}
 		c.notice("revert-constraint", "revert is refused while rows of %s break %s", r.Name, qi(k.Name))
 		c.step(st)

@@ -107,7 +107,8 @@ func (c *compiler) renameRelation(n ddl.Name, to string, ifExists bool, sql stri
 		return c.asIs(nil, sql, back)
 	}
 	c.hold(r.Name).renamedTo = to
-	if c.occupied(full) {
+	cols, there := c.shownColumns(r.Name, r)
+	if c.occupied(full) || !there {
 		c.notice("rename-at-complete", "%s gets its new name at complete", r.Name)
 		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{back}})
 		return nil
@@ -120,12 +121,8 @@ func (c *compiler) renameRelation(n ddl.Name, to string, ifExists bool, sql stri
 	if c.now.Version >= 150000 && r.Kind != 'm' {
 		with = " WITH (security_invoker = true)"
 	}
-	var cols []string
-	for _, k := range r.Columns {
-		cols = append(cols, k.Name)
-	}
 	st := Step{Phase: Expand, Kind: Transaction, Temporary: true, Title: fmt.Sprintf("show %s as %s", r.Name, full),
-		SQL:     []string{fmt.Sprintf("CREATE VIEW %s%s AS SELECT %s FROM %s", full, with, qis(cols), r.Name)},
+		SQL:     []string{fmt.Sprintf("CREATE VIEW %s%s AS SELECT %s FROM %s", full, with, cols, r.Name)},
 		Reverse: []string{"DROP VIEW " + full.String()}}
 	for _, k := range r.Columns {
 		// A view applies its own defaults, and has none: without these, a default would be NULL.

@@ -62,6 +62,11 @@ func (c *compiler) alterType(op ddl.AlterColumnType, sql string) error {
 	if r.Kind != 'r' && r.Kind != 'p' || c.fresh[r.Name] {
 		return c.asIs(op, sql, "")
 	}
+	// Also where PostgreSQL would have nothing to do: the column that is there is not the one that is meant.
+	if c.physical(r.Name, col.Name) != col.Name {
+		return c.refuse("held-column", "change it in a migration of its own, applied after this one is complete",
+			"column %s of %s has two shapes until complete already", qi(col.Name), r.Name)
+	}
 	change := c.typeChange(op, sql)
 	back := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", r.Name, qi(col.Name), col.Type)
 	if col.Collation != "" {
@@ -86,10 +91,6 @@ func (c *compiler) alterType(op ddl.AlterColumnType, sql string) error {
 	}
 	if err := c.replaceable(r, col); err != nil {
 		return err
-	}
-	if c.physical(r.Name, col.Name) != col.Name {
-		return c.refuse("held-column", "change it in a migration of its own, applied after this one is complete",
-			"column %s of %s has two shapes until complete already", qi(col.Name), r.Name)
 	}
 	t := &twin{rel: r, col: col, name: internalName(col.Name), typ: op.Type.SQL, coll: op.Collation, using: op.Using}
 	if err := c.newEnum(t, op); err != nil {

@@ -81,14 +81,24 @@ func (c *compiler) versionView(view, table ddl.Name, r *ddl.Relation) []string {
 	if c.now.Version >= 150000 {
 		with = " WITH (security_invoker = true)"
 	}
+	cols, _ := c.shownColumns(table, r)
+	return []string{fmt.Sprintf("CREATE VIEW %s%s AS SELECT %s FROM %s", view, with, cols, table)}
+}
+
+// shownColumns selects the columns of a table as they will be after complete, each from the column that will carry it,
+// so that complete need not take the view away before the others go. It tells whether all of them are there.
+func (c *compiler) shownColumns(table ddl.Name, r *ddl.Relation) (list string, there bool) {
+	live := c.live.Relations[table]
+	there = live != nil
 	var cols []string
 	for _, k := range r.Columns {
 		phys := c.physical(table, k.Name)
+		there = there && live.Column(phys) != nil && (phys != k.Name || !c.occupiedColumn(r, k.Name))
 		if phys != k.Name {
 			cols = append(cols, qi(phys)+" AS "+qi(k.Name))
 		} else {
 			cols = append(cols, qi(k.Name))
 		}
 	}
-	return []string{fmt.Sprintf("CREATE VIEW %s%s AS SELECT %s FROM %s", view, with, strings.Join(cols, ", "), table)}
+	return strings.Join(cols, ", "), there
 }

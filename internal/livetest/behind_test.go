@@ -240,3 +240,35 @@ func TestLongWorkAtComplete(t *testing.T) {
 		t.Run(name, func(t *testing.T) { tt.run(t, behindFixture) })
 	}
 }
+
+// TestRandomFindings: what random files of a few statements have found (internal/equivalence, TestRandomFiles).
+func TestRandomFindings(t *testing.T) {
+	for name, tt := range map[string]behind{
+		"type, table renamed":             {sql: "ALTER TABLE t ALTER a TYPE bigint; ALTER TABLE t RENAME TO tt;"},
+		"column renamed, table renamed":   {sql: "ALTER TABLE t RENAME a TO z; ALTER TABLE t RENAME TO tt;"},
+		"name taken, table renamed":       {sql: "ALTER TABLE t RENAME a TO z; ALTER TABLE t RENAME b TO a; ALTER TABLE t RENAME TO tt;"},
+		"column that waits, table":        {sql: "ALTER TABLE t DROP COLUMN s; ALTER TABLE t ADD COLUMN s int; ALTER TABLE t RENAME TO tt;"},
+		"type again, as it is":            {prepare: "ALTER TABLE t ADD COLUMN n numeric(8,2)", sql: "ALTER TABLE t ALTER n TYPE numeric(12,4); ALTER TABLE t ALTER n TYPE numeric(12,4);", refused: "held-column"},
+		"comment of a dropped check":      {prepare: "COMMENT ON CONSTRAINT chk ON t IS 'c'", sql: "ALTER TABLE t DROP CONSTRAINT chk;"},
+		"key renamed, foreign key to it":  {sql: "ALTER TABLE t RENAME id TO nr; ALTER TABLE u DROP CONSTRAINT u_t;"},
+		"column renamed, check dropped":   {sql: "ALTER TABLE t RENAME a TO z; ALTER TABLE t DROP CONSTRAINT chk;"},
+		"column renamed, foreign key":     {sql: "ALTER TABLE u RENAME t_id TO z; ALTER TABLE u DROP CONSTRAINT u_t;"},
+		"constraint renamed, then it all": {sql: "ALTER TABLE t RENAME CONSTRAINT chk TO chk2; ALTER TABLE t RENAME a TO z; ALTER TABLE t DROP CONSTRAINT chk2;"},
+	} {
+		t.Run(name, func(t *testing.T) { tt.run(t, behindFixture) })
+	}
+}
+
+// TestNewNameShowsNewType: a table that gets another name has its new types under it, before complete already.
+func TestNewNameShowsNewType(t *testing.T) {
+	s := newSite(t, behindFixture, "ALTER TABLE t ALTER a TYPE bigint; ALTER TABLE t RENAME s TO z; ALTER TABLE t RENAME TO tt;", accept("column-order"))
+	s.apply()
+	pgtest.Exec(t, s.dsn, "INSERT INTO tt (id, a, b, z) VALUES (1000, 1000, 1000, 'new')", "UPDATE tt SET a = 2000, z = 'set' WHERE id = 200")
+	if got := pgtest.Value[string](t, s.dsn, "SELECT string_agg(format('%s %s %s', pg_typeof(tt.a), t.a, t.s), ', ' ORDER BY id) FROM tt JOIN t USING (id) WHERE id >= 200"); got != "bigint 2000 set, bigint 1000 new" {
+		t.Errorf("both names show %s", got)
+	}
+	s.complete()
+	if got := pgtest.Value[string](t, s.dsn, "SELECT string_agg(format('%s %s', a, z), ', ' ORDER BY id) FROM tt WHERE id >= 200"); got != "2000 set, 1000 new" {
+		t.Errorf("after complete: %s", got)
+	}
+}
