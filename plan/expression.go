@@ -43,6 +43,10 @@ func (c *compiler) triggerable(r *ddl.Relation, added []string, exprs ...string)
 			case k.Generated != 0:
 				return c.refuse("trigger-expression", "write the expression of the generated column in its place",
 					"%s is computed from the row behind every BEFORE trigger, so the trigger that keeps both shapes equal cannot read it", qi(name))
+			case c.physical(r.Name, name) != name:
+				// A trigger of its own keeps its shapes equal, and may run behind the one that would read it.
+				return c.refuse("held-column", "put it into a migration of its own, applied after this one is complete",
+					"column %s of %s has two shapes until complete, and the expression %s reads it in a trigger", qi(name), r.Name, e)
 			}
 		}
 	}

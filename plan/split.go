@@ -297,6 +297,10 @@ func (c *compiler) expandSplit(sp *split) error {
 	var set []ddl.Assignment
 	st := Step{Phase: Expand, Kind: Transaction}
 	for _, k := range sp.news {
+		if live := c.live.Relations[r.Name]; live == nil || live.Column(k.Name) != nil {
+			return c.refuse("split-file", "put it into a file of its own",
+				"the name %s comes free only at complete, and the new column has to be there before", qi(k.Name))
+		}
 		from := sp.from[k.Name]
 		set = append(set, ddl.Assignment{Column: k.Name, Expr: from})
 		rc := r.Column(k.Name)
