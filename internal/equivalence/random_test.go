@@ -331,7 +331,7 @@ func (t *randomTable) rename(from, to string) {
 // statement is the next of the file, "" when it does not fit.
 func (m *randomModel) statement(t *randomTable) string {
 	alter := "ALTER TABLE " + t.name + " "
-	switch m.IntN(30) {
+	switch m.IntN(42) {
 	case 0, 1: // add a column
 		k := &randomColumn{name: m.name("col"), typ: one(m, []string{"int", "text", "bigint", "mood", "numeric(8,2)"}), null: true}
 		if m.enums[k.typ] == nil && k.typ == "mood" {
@@ -415,7 +415,7 @@ func (m *randomModel) statement(t *randomTable) string {
 		k.null = true
 		return alter + "ALTER COLUMN " + k.name + " DROP NOT NULL;"
 	case 17, 18: // add a constraint
-		k := m.column(t, (*randomColumn).isInt)
+		k := m.column(t, func(k *randomColumn) bool { return k.isInt() && k.name != t.key })
 		if k == nil {
 			return ""
 		}
@@ -519,6 +519,101 @@ func (m *randomModel) statement(t *randomTable) string {
 			fmt.Sprintf("GRANT UPDATE (%s) ON %s TO replank_test_other;", k.name, t.name),
 			fmt.Sprintf("GRANT INSERT ON %s TO replank_test_reader;", t.name),
 		})
+	case 29: // two in one
+		for range 10 {
+			a, b := m.statement(t), m.statement(t)
+			if !strings.HasPrefix(a, alter) || !strings.HasPrefix(b, alter) || strings.Contains(a+b, " RENAME ") || strings.Contains(a+b, "\n") {
+				continue // what has not been said after all may be missed later: psql says so
+			}
+			return strings.TrimSuffix(a, ";") + ", " + strings.TrimPrefix(b, alter)
+		}
+		return ""
+	case 30: // without a name
+		k, l := m.column(t, anyColumn), m.column(t, (*randomColumn).isInt)
+		return one(m, []string{
+			fmt.Sprintf("CREATE INDEX ON %s (%s);", t.name, k.name),
+			fmt.Sprintf("CREATE UNIQUE INDEX ON %s (%s, %s);", t.name, t.key, k.name),
+			fmt.Sprintf("%sADD CHECK (%s IS NOT NULL OR %s > 0);", alter, k.name, l.name),
+			fmt.Sprintf("%sADD UNIQUE (%s, %s);", alter, k.name, t.key),
+		})
+	case 31, 32: // a table that refers to it
+		n := m.name("new")
+		k := m.column(t, anyColumn)
+		s := fmt.Sprintf("CREATE TABLE %s (%s %s PRIMARY KEY, ref int REFERENCES %s (%s));", n, "id", "int", t.name, t.key)
+		return s + one(m, []string{"",
+			fmt.Sprintf("\nCREATE INDEX ON %s (ref);", n),
+			fmt.Sprintf("\nINSERT INTO %s SELECT %s, %s FROM %s;", n, t.key, t.key, t.name),
+			fmt.Sprintf("\n%sADD COLUMN %s int REFERENCES %s;", alter, m.name("col"), n),
+			fmt.Sprintf("\nUPDATE %s SET %s = %s;", t.name, k.name, m.value(t, k)),
+		})
+	case 33:
+		return fmt.Sprintf("DELETE FROM %s WHERE %s > 50;", m.tables[1].name, m.tables[1].key)
+	case 34: // one table from the other
+		from, to := m.column(m.tables[0], (*randomColumn).isInt), m.column(m.tables[1], func(k *randomColumn) bool { return k.isInt() && k.name != m.tables[1].key })
+		if from == nil || to == nil {
+			return ""
+		}
+		return fmt.Sprintf("UPDATE %[1]s SET %[2]s = f.%[3]s FROM %[4]s f WHERE f.%[5]s = %[1]s.%[6]s;",
+			m.tables[1].name, to.name, from.name, m.tables[0].name, m.tables[0].key, m.tables[1].key)
+	case 35: // what else stands on columns
+		k, l := m.column(t, anyColumn), m.column(t, anyColumn)
+		if k == l {
+			return ""
+		}
+		k.opaque, l.opaque = true, true
+		return one(m, []string{
+			fmt.Sprintf("CREATE POLICY %s ON %s USING (%s IS NOT NULL);", m.name("pol"), t.name, k.name),
+			fmt.Sprintf("CREATE STATISTICS %s ON %s, %s FROM %s;", m.name("stat"), k.name, l.name, t.name),
+			fmt.Sprintf("CREATE MATERIALIZED VIEW %s AS SELECT %s, %s AS o FROM %s;", m.name("mat"), k.name, l.name, t.name),
+		})
+	case 36: // what is said of other things
+		if len(t.checks) == 0 || len(t.indexes) == 0 {
+			return ""
+		}
+		s := []string{
+			fmt.Sprintf("COMMENT ON CONSTRAINT %s ON %s IS 'said';", one(m, t.checks).name, t.name),
+			fmt.Sprintf("COMMENT ON INDEX %s IS 'said';", one(m, t.indexes).name),
+		}
+		if len(m.views) > 0 {
+			s = append(s, fmt.Sprintf("COMMENT ON VIEW %s IS 'said';", m.views[0]), fmt.Sprintf("GRANT SELECT ON %s TO replank_test_other;", m.views[0]))
+		}
+		return one(m, s)
+	case 37: // a view gets another name, or all that stands on a column goes
+		if k := m.column(t, func(k *randomColumn) bool { return k.viewed && k.name != t.key }); k != nil && m.IntN(2) == 0 {
+			t.cols = slices.DeleteFunc(t.cols, func(o *randomColumn) bool { return o == k })
+			return alter + "DROP COLUMN " + k.name + " CASCADE;"
+		}
+		if len(m.views) == 0 {
+			return ""
+		}
+		from := m.views[0]
+		m.views[0] = m.name("view")
+		return "ALTER VIEW " + from + " RENAME TO " + m.views[0] + ";"
+	case 38: // columns that bring more along
+		k := &randomColumn{name: m.name("col"), typ: "int", null: true}
+		t.cols = append(t.cols, k)
+		return alter + "ADD COLUMN " + k.name + one(m, []string{" serial", " int UNIQUE", " int REFERENCES " + m.tables[0].name, " int NOT NULL DEFAULT 3 CHECK (" + k.name + " > 0)"}) + ";"
+	case 39: // a split in one
+		from := m.column(t, func(k *randomColumn) bool { return k.isText() && !k.viewed && !k.opaque })
+		if from == nil {
+			return ""
+		}
+		a := m.name("col")
+		k := &randomColumn{name: a, typ: "text", null: true}
+		t.cols = append(slices.DeleteFunc(t.cols, func(o *randomColumn) bool { return o == from }), k)
+		m.free = append(m.free, from.name)
+		return fmt.Sprintf("%[1]sADD COLUMN %[2]s text;\nUPDATE %[3]s SET %[2]s = upper(%[4]s);\n%[1]sDROP COLUMN %[4]s;", alter, a, t.name, from.name)
+	case 40: // an enum made again
+		k := m.column(m.tables[0], func(k *randomColumn) bool { return k.typ == "mood" && !k.viewed && !k.opaque })
+		if k == nil {
+			return ""
+		}
+		k.def = false
+		t = m.tables[0]
+		return fmt.Sprintf(`ALTER TYPE mood RENAME TO mood_old;
+CREATE TYPE mood AS ENUM ('sad', 'ok', 'glad');
+ALTER TABLE %[1]s ALTER COLUMN %[2]s DROP DEFAULT, ALTER COLUMN %[2]s TYPE mood USING %[2]s::text::mood;
+DROP TYPE mood_old;`, t.name, k.name)
 	default: // enums and triggers
 		switch m.IntN(4) {
 		case 0:
