@@ -2,6 +2,7 @@ package livetest
 
 import (
 	"errors"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,9 @@ type behind struct {
 
 func (tt behind) run(t *testing.T, fixture string) {
 	t.Helper()
+	if os.Getenv("REPLANK_TEST_FULL") == "" && (int(crc32.ChecksumIEEE([]byte(t.Name())))+pgtest.Major(t))%2 != 0 {
+		t.Skip("every second case, the others on the next major; REPLANK_TEST_FULL=1 runs all")
+	}
 	t.Parallel()
 	s := newSite(t, fixture+";\n"+tt.prepare, tt.sql, accept("column-order", "irreversible", "subscribers"))
 	before := pgtest.Dump(t, s.dsn)
