@@ -347,7 +347,11 @@ func (c *compiler) mayBlock(sql string) error {
 }
 
 // plain reports whether the user asked for the statement as it is.
-func (c *compiler) plain() bool { _, ok := c.directive("plain"); return ok }
+func (c *compiler) plain() bool { return plainly(c.stmt) }
+
+func plainly(st ddl.Statement) bool {
+	return slices.ContainsFunc(st.Directives, func(d ddl.Directive) bool { return d.Verb == "plain" })
+}
 
 // directive finds the argument of a "-- replank:" comment of the statement.
 func (c *compiler) directive(verb string) (string, bool) {

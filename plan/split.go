@@ -108,11 +108,6 @@ func (f *splitFinder) see(i int, st ddl.Statement, op ddl.Op) {
 	}
 }
 
-// plainly reports whether a statement is carried out by apply exactly as it is written.
-func plainly(st ddl.Statement) bool {
-	return slices.ContainsFunc(st.Directives, func(d ddl.Directive) bool { return d.Verb == "plain" })
-}
-
 func (f *splitFinder) add(r *ddl.Relation, k ddl.Column) {
 	if k.Identity != 0 || k.Generated != "" || serialTypes[k.Type.Name] != "" || len(k.Constraints) > 0 || k.Default != "" && f.now.Volatile(k.Default) {
 		return

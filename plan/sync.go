@@ -120,7 +120,7 @@ func (s sync) functionName(event string) string { return "replank.sync_" + s.id(
 
 // trigger sorts behind every name that starts with a letter, a digit or an underscore: BEFORE triggers run in
 // the byte order of their names.
-func (s sync) trigger(event string) string { return qi("~replank_" + s.id() + "_" + event) }
+func (s sync) trigger(event string) string { return qi(triggerPrefix + s.id() + "_" + event) }
 
 // computable has the server analyse what the functions compute, where that is more than PL/pgSQL's own conversion of
 // the other shape's value.
@@ -393,7 +393,7 @@ func (c *compiler) guardNulls(r *ddl.Relation, col, expr string, inserts bool) t
 	sum := sha256.Sum256([]byte(r.Name.String() + "\x00" + col))
 	id := hex.EncodeToString(sum[:4])
 	fn := "replank.fill_" + id
-	trg := qi("~replank_" + id + "_fill")
+	trg := qi(triggerPrefix + id + "_fill")
 	when := fmt.Sprintf("NEW.%s IS NULL", qi(col))
 	if inserts { // the way back of the fill writes NULL
 		when += " AND pg_catalog.current_setting('" + FillFlag + "', true) IS DISTINCT FROM 'on'"
