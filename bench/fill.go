@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/replank/replank/migrate"
-	"github.com/replank/replank/plan"
 )
 
 // fillSeed is a table of 200-byte rows (with their headers) with two secondary indexes and full pages.
@@ -174,111 +171,4 @@ func fillBy(ctx context.Context, b *bench, subject string, c *pgx.Conn, dsn stri
 func sizes(ctx context.Context, c *pgx.Conn) (v [2]float64, err error) {
 	err = c.QueryRow(ctx, "SELECT pg_table_size('big')::float8, pg_indexes_size('big')::float8").Scan(&v[0], &v[1])
 	return v, err
-}
-
-// load measures what the application feels of a fill, and what the fill keeps of its speed.
-func load(ctx context.Context, b *bench) error {
-	b.book.About = fmt.Sprintf("The fill of above (%d rows, 2 workers) beside an application of %d clients with %.0f requests a second, an open load: latency counts "+
-		"from the moment a request was due. Idle: the same application for %s without a fill. Alone: the fill without an application.",
-		b.cfg.Rows, b.cfg.Clients, b.cfg.Rate, b.cfg.Window)
-	seed, sql := fillSeed(b.cfg.Rows)
-	if err := b.server.seed(ctx, seed, sql...); err != nil {
-		return err
-	}
-	err := b.turns([]string{"fill alone", "fill and application"}, func(_ int, subject string) error {
-		return b.server.copied(ctx, seed, func(db string) error { return loadOnce(ctx, b, subject, db) })
-	})
-	if err != nil {
-		return err
-	}
-	b.book.compare("load", "p99", "fill and application", "application alone", 1.5, false)
-	b.book.compare("load", "p99 of reads", "fill and application", "application alone", 0, false)
-	b.book.compare("load", "p99 of writes", "fill and application", "application alone", 0, false)
-	b.book.compare("load", "worst", "fill and application", "application alone", 0, false)
-	b.book.compare("load", "rows", "fill and application", "fill alone", 0.3, true)
-	return nil
-}
-
-func loadOnce(ctx context.Context, b *bench, subject, db string) error {
-	dsn := b.server.DSN(db)
-	if subject == "fill alone" {
-		rate, _, err := fillRate(ctx, b, dsn)
-		if err == nil {
-			b.book.add("load", subject, "rows", "/s", rate)
-		}
-		return err
-	}
-	app, err := startApplication(ctx, dsn, b.cfg.Clients, b.cfg.Rate, loadRequest(b.cfg.Rows))
-	if err != nil {
-		return err
-	}
-	err = func() error {
-		if err := wait(ctx, 3*time.Second); err != nil {
-			return err
-		}
-		from := time.Now()
-		if err := wait(ctx, b.cfg.Window); err != nil {
-			return err
-		}
-		reportLoad(b.book, "application alone", app, from, time.Now())
-		rate, span, err := fillRate(ctx, b, dsn)
-		if err != nil {
-			return err
-		}
-		b.book.add("load", subject, "rows", "/s", rate)
-		reportLoad(b.book, subject, app, span[0], span[1])
-		return nil
-	}()
-	if e := app.end(); err == nil {
-		err = e
-	}
-	return err
-}
-
-// fillRate applies the change and returns the rows a second of its fill, and when the fill was.
-func fillRate(ctx context.Context, b *bench, dsn string) (rate float64, span [2]time.Time, err error) {
-	cfg := replankConfig(dsn)
-	cfg.BigRows, cfg.BigBytes = 1, 1
-	cfg.Events = func(ev migrate.Event) {
-		if ev.Kind == migrate.EventDone && ev.Rows > 0 {
-			span = [2]time.Time{time.Now().Add(-ev.Took), time.Now()}
-			rate = float64(ev.Rows) / ev.Took.Seconds()
-		}
-	}
-	err = engine(ctx, cfg, func(e *migrate.Engine) error { return apply(ctx, e, fillChange) })
-	if err == nil && rate == 0 {
-		err = fmt.Errorf("no step of kind %s has changed rows", plan.Rows)
-	}
-	return rate, span, err
-}
-
-// reportLoad tells reads and writes apart: a write waits for the disk, a read for a core.
-func reportLoad(b *book, subject string, app *application, from, to time.Time) {
-	report(b, "load", subject, app.latencies(from, to))
-	for k, name := range map[kind]string{read: "p99 of reads", write: "p99 of writes"} {
-		if ms := app.latencies(from, to, k); len(ms) > 0 {
-			b.add("load", subject, name, "ms", quantile(ms, 0.99))
-		}
-	}
-}
-
-// loadRequest reads a row of the large table by its key and changes one, or adds one.
-func loadRequest(rows int) request {
-	return func(ctx context.Context, c *pgx.Conn, rng *rand.Rand) (kind, error) {
-		id := 1 + rng.IntN(rows)
-		switch rng.IntN(10) {
-		case 0:
-			_, err := c.Exec(ctx, "UPDATE big SET n = $2 WHERE id = $1", id, rng.IntN(100_000))
-			return write, err
-		case 1:
-			_, err := c.Exec(ctx, "UPDATE big SET pad = $2 WHERE id = $1", id, "changed by the application")
-			return write, err
-		case 2:
-			_, err := c.Exec(ctx, "INSERT INTO big (id, a, b, n, pad) VALUES ($1, 1, 'new', 1, 'new') ON CONFLICT (id) DO NOTHING",
-				int64(rows)+1+rng.Int64N(1<<40))
-			return write, err
-		}
-		var a int
-		return read, c.QueryRow(ctx, "SELECT a FROM big WHERE id = $1", id).Scan(&a)
-	}
 }

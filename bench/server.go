@@ -179,6 +179,29 @@ func stat(pid int, children bool) (ticks float64, parent int, err error) {
 	return ticks, parent, err
 }
 
+// stolenTicks reads how much of its time this machine wanted to compute and the hypervisor let others do so.
+func stolenTicks() (stolen, total float64, err error) {
+	data, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the machine's CPU time: %w", err)
+	}
+	line, _, _ := strings.Cut(string(data), "\n")
+	f := strings.Fields(line)
+	if len(f) < 9 || f[0] != "cpu" {
+		return 0, 0, fmt.Errorf("read the machine's CPU time: %q", line)
+	}
+	for i, v := range f[1:9] { // what follows is part of the first two
+		n, err := strconv.ParseFloat(v, 64)
+		if err != nil {
+			return 0, 0, err
+		}
+		if total += n; i == 7 {
+			stolen = n
+		}
+	}
+	return stolen, total, nil
+}
+
 // facts are about where it was measured.
 type facts struct {
 	CPU        string   `json:"cpu"`
