@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,7 +15,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/replank/replank/internal/pgtest"
 	"github.com/replank/replank/migrate"
 )
 
@@ -109,74 +109,22 @@ ignore_startup_parameters = extra_float_digits,options,search_path
 	return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", cfg.User, port, cfg.Database)
 }
 
-// TestBehindPgBouncer (RULES 18): behind transaction pooling the application works through every transition, and the
-// executor refuses to work there, naming --direct-db.
+// TestBehindPgBouncer (RULES 18): behind transaction pooling the application writes through every transition, with fewer
+// server connections than clients, and the executor refuses to work there, naming --direct-db.
 func TestBehindPgBouncer(t *testing.T) {
-	s := newSite(t, thousand, "ALTER TABLE t RENAME COLUMN a TO c; ALTER TABLE t ALTER COLUMN id TYPE bigint;", accept("column-order"))
-	pooled := bouncer(t, s.dsn)
-	_, err := migrate.Open(ctx, migrate.Config{DSN: pooled})
-	if !isPooler(err) || !strings.Contains(migrate.HintOf(err), "--direct-db") {
-		t.Fatalf("open through the pooler: %v, %s", err, migrate.HintOf(err))
-	}
-	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeSimpleProtocol} {
-		t.Run(mode.String(), func(t *testing.T) {
-			cfg, err := pgx.ParseConfig(pooled)
-			if err != nil {
-				t.Fatal(err)
-			}
-			cfg.DefaultQueryExecMode = mode
-			var clients [4]*pgx.Conn
-			for i := range clients {
-				if clients[i], err = pgx.ConnectConfig(ctx, cfg); err != nil {
-					t.Fatal(err)
-				}
-				defer clients[i].Close(ctx)
-			}
-			n := 0
-			work := func(names ...string) {
-				t.Helper()
-				for i, conn := range clients {
-					for _, name := range names {
-						n++
-						err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-							if _, err := tx.Exec(ctx, "UPDATE t SET "+name+" = $1 WHERE id = $2", n, i+1); err != nil {
-								return err
-							}
-							var got int
-							if err := tx.QueryRow(ctx, "SELECT "+name+" FROM t WHERE id = $1", i+1).Scan(&got); err != nil || got != n {
-								return fmt.Errorf("wrote %d and read %d: %w", n, got, err)
-							}
-							return nil
-						})
-						if err != nil {
-							t.Errorf("client %d through %s: %v", i, name, err)
-						}
-					}
-				}
-			}
-			work("a")
-			s.apply()
-			work("a", "c")
-			s.revert()
-			work("a")
+	t.Run("executor", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t, thousand, "ALTER TABLE t RENAME COLUMN a TO c;")
+		_, err := migrate.Open(ctx, migrate.Config{DSN: bouncer(t, s.dsn)})
+		if !isPooler(err) || !strings.Contains(migrate.HintOf(err), "--direct-db") {
+			t.Fatalf("open through the pooler: %v, %s", err, migrate.HintOf(err))
+		}
+	})
+	for _, name := range []string{"rename column", "primary key int to bigint with foreign keys", "split with inverse", "rename table"} {
+		i := slices.IndexFunc(scenes, func(s scene) bool { return s.name == name })
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			live(t, scenes[i], func(dsn string) string { return bouncer(t, dsn) })
 		})
-	}
-	s.apply()
-	s.complete()
-	cfg, err := pgx.ParseConfig(pooled)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
-	conn, err := pgx.ConnectConfig(ctx, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "UPDATE t SET c = $1 WHERE id = $2", 1, int64(5)); err != nil {
-		t.Errorf("after complete: %v", err)
-	}
-	if got := pgtest.Value[int](t, s.dsn, "SELECT c FROM t WHERE id = 5"); got != 1 {
-		t.Errorf("c is %d", got)
 	}
 }
