@@ -18,7 +18,10 @@ func (l *loader) session(ctx context.Context) error {
 		return err
 	}
 	s.PathSetting = ddl.ParseSearchPath(path, s.User)
-	_, err = l.tx.Exec(ctx, `SELECT set_config('search_path', 'pg_catalog, pg_temp', true), set_config('lock_timeout', $1, true)`,
+	// Each query runs once: to compile it takes longer than to run it, seconds with ten thousand tables. Its joins are
+	// written in the order in which they should be made, and to try others takes longer than all the rest with few.
+	_, err = l.tx.Exec(ctx, `SELECT set_config('search_path', 'pg_catalog, pg_temp', true), set_config('lock_timeout', $1, true),
+		set_config('jit', 'off', true), set_config('join_collapse_limit', '1', true)`,
 		pgx.QueryExecModeExec, strconv.FormatInt(l.opt.LockTimeout.Milliseconds(), 10))
 	return err
 }

@@ -119,6 +119,14 @@ func (l *loader) widths(ctx context.Context) error {
 	var col string
 	var width int
 	var nulls float64
+	// The view begins with all columns of the system's tables too; they are to be left out before it asks for privileges.
+	if _, err := l.tx.Exec(ctx, `SELECT set_config('join_collapse_limit', '8', true)`); err != nil {
+		return err
+	}
+	schemas := l.opt.Schemas
+	if len(schemas) == 0 {
+		schemas = l.s.Schemas
+	}
 	return l.query(ctx, "widths", []any{&n.Schema, &n.Name, &col, &width, &nulls}, func() error {
 		r := l.s.Relations[n]
 		if r == nil {
@@ -128,5 +136,5 @@ func (l *loader) widths(ctx context.Context) error {
 			c.AvgWidth, c.NullFrac = width, nulls
 		}
 		return nil
-	}, l.schemaFilter())
+	}, textArray(schemas))
 }

@@ -236,7 +236,7 @@ func (l *Lease) Release(ctx context.Context) error {
 			return err // lost already: nothing to give back
 		}
 		_, err = tx.Exec(ctx, `DELETE FROM replank.backend b WHERE lease = $1 AND epoch = $2 AND NOT EXISTS (
-			SELECT FROM pg_stat_activity a WHERE a.pid = b.pid)`, l.name, l.epoch)
+			SELECT FROM pg_catalog.pg_stat_get_activity(NULL) a WHERE a.pid = b.pid)`, l.name, l.epoch)
 		return err
 	})
 	return wrap("release "+l.name, err)

@@ -287,7 +287,7 @@ func (db *DB) Alive(ctx context.Context, bs []Backend) ([]Backend, error) {
 	var alive []Backend
 	err := db.onWatch(ctx, func(q Querier) error {
 		rows, err := q.Query(ctx, `SELECT pid, coalesce(extract(epoch FROM backend_start)::text, '')
-			FROM pg_stat_activity WHERE pid = ANY($1)`, pidsOf(bs))
+			FROM pg_catalog.pg_stat_get_activity(NULL) WHERE pid = ANY($1)`, pidsOf(bs))
 		if err != nil {
 			return err
 		}

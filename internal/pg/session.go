@@ -67,8 +67,9 @@ func (db *DB) Session(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{db: db, conn: c}
+	// The function, not pg_stat_activity: a new backend would have to learn the view and what it joins first.
 	err = c.QueryRow(ctx, `SELECT pid, extract(epoch FROM backend_start)::text
-		FROM pg_stat_activity WHERE pid = pg_backend_pid()`).Scan(&s.backend.PID, &s.backend.Start)
+		FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())`).Scan(&s.backend.PID, &s.backend.Start)
 	if err != nil {
 		closeConn(c)
 		return nil, &Error{Op: "ask for the backend of the session", Err: err}

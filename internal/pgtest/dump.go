@@ -27,7 +27,8 @@ var shapeFiles embed.FS
 // stableSession makes PostgreSQL spell things the same way whatever the database's settings: every name qualified.
 const stableSession = `SET search_path = ''; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres';
 SET extra_float_digits = 1; SET bytea_output = 'hex'; SET quote_all_identifiers = off; SET row_security = off; SET xmloption = content;
-SET default_transaction_isolation = 'repeatable read'; SET statement_timeout = 0; SET lock_timeout = 0; SET jit = off`
+SET default_transaction_isolation = 'repeatable read'; SET statement_timeout = 0; SET lock_timeout = 0; SET jit = off;
+SET plan_cache_mode = force_generic_plan; SET join_collapse_limit = 1`
 
 // ViewOption changes what Dump, PgDump and Data show.
 type ViewOption func(*viewOptions)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/replank/replank/internal/localpg"
@@ -44,14 +45,26 @@ func PgDump(t testing.TB, dsn string, opts ...ViewOption) string {
 	return string(out)
 }
 
+// clients are the programs found so far.
+var clients = struct {
+	sync.Mutex
+	paths map[string]string
+}{paths: map[string]string{}}
+
 // Client returns the path of a client program ("psql", "pg_dump" ...) that can talk to the server the tests run on,
 // fetching it if need be.
 func Client(t testing.TB, program string) string {
 	t.Helper()
+	clients.Lock()
+	defer clients.Unlock()
+	if path, ok := clients.paths[program]; ok {
+		return path // to look again takes several processes
+	}
 	path, err := localpg.Client(context.Background(), program, Major(t), slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
+	clients.paths[program] = path
 	return path
 }
 
