@@ -194,8 +194,15 @@ func DB(t testing.TB, opts ...Option) string {
 		o.server = Shared(t)
 	}
 	name := databaseName(t.Name(), databases.Add(1))
-	admin := o.server.DSN("postgres")
-	Exec(t, admin, "CREATE DATABASE "+quote(name)+" TEMPLATE "+quote(o.template)+o.clauses)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err := o.server.administer(ctx, func(admin *pgx.Conn) error {
+		_, err := admin.Exec(ctx, "CREATE DATABASE "+quote(name)+" TEMPLATE "+quote(o.template)+o.clauses)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if o.server.Pid() == 0 {
 			return // the test has crashed its own server
@@ -231,13 +238,12 @@ func databaseName(test string, n int64) string {
 func dropDatabase(s *Server, name string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	admin, err := pgx.Connect(ctx, s.DSN("postgres"))
-	if err != nil {
-		return err
-	}
-	defer admin.Close(ctx)
+	return s.administer(ctx, func(admin *pgx.Conn) error { return dropDatabaseOn(ctx, s, admin, name) })
+}
+
+func dropDatabaseOn(ctx context.Context, s *Server, admin *pgx.Conn, name string) error {
 	var held bool
-	err = admin.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = $1)
+	err := admin.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = $1)
 		OR EXISTS (SELECT FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = $1)`, name).Scan(&held)
 	if err != nil {
 		return fmt.Errorf("look at what keeps the database: %w", err)
@@ -252,6 +258,44 @@ func dropDatabase(s *Server, name string) error {
 	}
 	_, err = admin.Exec(ctx, "DROP DATABASE IF EXISTS "+quote(name)+" WITH (FORCE)")
 	return err
+}
+
+// administrators are idle connections to database postgres of the shared server: many tests need one for a moment.
+var administrators struct {
+	sync.Mutex
+	idle []*pgx.Conn
+}
+
+// administer runs fn on a connection to database postgres, on the shared server one that others have used before.
+func (s *Server) administer(ctx context.Context, fn func(*pgx.Conn) error) error {
+	shared.Lock()
+	kept := s == shared.server
+	shared.Unlock()
+	var conn *pgx.Conn
+	administrators.Lock()
+	if last := len(administrators.idle) - 1; kept && last >= 0 {
+		conn, administrators.idle = administrators.idle[last], administrators.idle[:last]
+	}
+	administrators.Unlock()
+	if conn != nil && conn.Ping(ctx) != nil {
+		_ = conn.Close(ctx) // a test has ended it
+		conn = nil
+	}
+	if conn == nil {
+		var err error
+		if conn, err = pgx.Connect(ctx, s.DSN("postgres")); err != nil {
+			return fmt.Errorf("connect: %w", err)
+		}
+	}
+	err := fn(conn)
+	if !kept || err != nil {
+		_ = conn.Close(ctx)
+		return err
+	}
+	administrators.Lock()
+	defer administrators.Unlock()
+	administrators.idle = append(administrators.idle, conn)
+	return nil
 }
 
 // dropSlots drops a database's replication slots. A slot stays active until its walsender has ended.
