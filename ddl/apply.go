@@ -59,7 +59,7 @@ func (s *Schema) Apply(st Statement) error {
 	}
 	defer func() { s.dropping = nil }()
 	for _, op := range st.Ops {
-		if err := s.applyOp(op, st.SQL); err != nil {
+		if err := s.ApplyOp(op, st.SQL); err != nil {
 			return err
 		}
 	}
@@ -72,10 +72,8 @@ func (s *Schema) drops(n Name) {
 	}
 }
 
-// ApplyOp is Apply for one operation without its text; some that arrive as [Other] then change nothing.
-func (s *Schema) ApplyOp(op Op) error { return s.applyOp(op, "") }
-
-func (s *Schema) applyOp(op Op, sql string) error {
+// ApplyOp is Apply for one operation. sql says it alone: [Statement.Alone].
+func (s *Schema) ApplyOp(op Op, sql string) error {
 	s.own()
 	err := s.dispatch(op, sql)
 	var se *SchemaError

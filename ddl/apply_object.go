@@ -292,6 +292,10 @@ func (s *Schema) sequence(n Name) *Sequence {
 func (s *Schema) newSequence(table Name, column, typ string, identity bool) Name {
 	n := Name{table.Schema, SequenceName(table.Name, column, s.takenRelation(table.Schema))}
 	q := &Sequence{Name: n, OwnedTable: table, OwnedColumn: column, Identity: identity, Owner: s.User, Persistence: 'p'}
+	if r := s.Relations[table]; r != nil {
+		q.Owner = r.Owner
+	}
+	q.ACL = s.newACL('S', n.Schema, q.Owner)
 	if r := s.Relations[table]; r != nil && s.Version >= 150000 {
 		q.Persistence = r.Persistence
 	}
@@ -488,7 +492,7 @@ func (s *Schema) createSequence(op CreateSequence, sql string) error {
 		}
 		return refuse(duplicateTable, "", "relation %q already exists", n.Name)
 	}
-	q := &Sequence{Name: n, Owner: s.User, Persistence: 'p'}
+	q := &Sequence{Name: n, Owner: s.User, Persistence: 'p', ACL: s.newACL('S', n.Schema, s.User)}
 	s.defaultSequence(q, "bigint")
 	s.Sequences[n] = q
 	s.took(q)

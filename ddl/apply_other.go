@@ -85,6 +85,7 @@ func (r *Relation) trigger(name string) *Trigger {
 
 func (s *Schema) removeTrigger(r *Relation, name string) {
 	t := r.trigger(name)
+	s.forgetDependent("trigger", r.Name, name)
 	r.Triggers = slices.DeleteFunc(r.Triggers, func(x *Trigger) bool { return x.Name == name })
 	if t != nil && t.Row && r.Kind == 'p' {
 		s.eachChild(r, func(child *Relation) error { s.removeTrigger(child, name); return nil })
@@ -100,7 +101,9 @@ func (s *Schema) alterTable(op AlterTable) error {
 	if r == nil {
 		if q := s.sequence(op.Table); q != nil {
 			if op.Action == "ChangeOwner" {
-				s.mutSequence(q).Owner = s.role(op.Arg)
+				q = s.mutSequence(q)
+				to := s.role(op.Arg)
+				q.ACL, q.Owner = newOwner(q.ACL, q.Owner, to), to
 			}
 			return nil
 		}
@@ -138,10 +141,16 @@ func (s *Schema) alterTable(op AlterTable) error {
 	case "NoForceRowSecurity":
 		r.ForceRowSecurity = false
 	case "ChangeOwner":
+		was := r.Owner
 		r.Owner = s.role(op.Arg)
+		r.ACL = newOwner(r.ACL, was, r.Owner)
+		for _, c := range r.Columns {
+			c.ACL = newOwner(c.ACL, was, r.Owner)
+		}
 		for _, q := range s.Sequences {
 			if q.OwnedTable == r.Name {
-				s.mutSequence(q).Owner = r.Owner
+				q = s.mutSequence(q)
+				q.ACL, q.Owner = newOwner(q.ACL, q.Owner, r.Owner), r.Owner
 			}
 		}
 	case "SetTableSpace":
@@ -198,11 +207,8 @@ func (s *Schema) enableTriggers(r *Relation, op AlterTable) {
 	if to, ok := states[op.Action]; ok {
 		for _, t := range r.Triggers {
 			if strings.HasSuffix(op.Action, "All") || strings.HasSuffix(op.Action, "User") || t.Name == op.Arg {
-				t.Enabled = to
+				s.enableTrigger(r, t, to, op.Only)
 			}
-		}
-		if r.Kind == 'p' {
-			s.eachChild(r, func(child *Relation) error { s.enableTriggers(child, op); return nil })
 		}
 	}
 	if to, ok := rules[op.Action]; ok {
@@ -214,7 +220,29 @@ func (s *Schema) enableTriggers(r *Relation, op AlterTable) {
 	}
 }
 
+// enableTrigger gives a trigger its state, and unless only is said the clones of it in partitions.
+func (s *Schema) enableTrigger(r *Relation, t *Trigger, to byte, only bool) {
+	t.Enabled = to
+	if r.Kind != 'p' || !t.Row || only {
+		return
+	}
+	s.eachChild(r, func(child *Relation) error {
+		if clone := child.trigger(t.Name); clone != nil {
+			s.enableTrigger(child, clone, to, false)
+		}
+		return nil
+	})
+}
+
 func (s *Schema) alterColumn(r *Relation, c *RelColumn, op AlterTable) error {
+	if !op.Only && (op.Action == "SetStatistics" || op.Action == "SetStorage") {
+		s.eachChild(r, func(child *Relation) error {
+			if k := child.Column(c.Name); k != nil {
+				return s.alterColumn(child, k, op)
+			}
+			return nil
+		})
+	}
 	switch op.Action {
 	case "SetStatistics":
 		c.StatsTarget = -1
@@ -294,6 +322,16 @@ func dropOptions(have, names []string) []string {
 	return out
 }
 
+// optionNodes are storage parameters as CREATE INDEX … WITH has them.
+func optionNodes(options []string) []*pg.Node {
+	var out []*pg.Node
+	for _, o := range options {
+		key, value, _ := strings.Cut(o, "=")
+		out = append(out, &pg.Node{Node: &pg.Node_DefElem{DefElem: &pg.DefElem{Defname: key, Arg: pg.MakeStrNode(value), Defaction: pg.DefElemAction_DEFELEM_UNSPEC}}})
+	}
+	return out
+}
+
 func (s *Schema) alterIndex(op AlterTable) error {
 	_, x, err := s.findIndex(op.Table)
 	if err != nil {
@@ -302,8 +340,10 @@ func (s *Schema) alterIndex(op AlterTable) error {
 	switch op.Action {
 	case "SetRelOptions":
 		x.Options = mergeOptions(x.Options, splitOptions(op.Arg))
+		x.Definition = redefined(x.Definition, func(n *pg.Node) { n.GetIndexStmt().Options = optionNodes(x.Options) })
 	case "ResetRelOptions":
 		x.Options = dropOptions(x.Options, op.With)
+		x.Definition = redefined(x.Definition, func(n *pg.Node) { n.GetIndexStmt().Options = optionNodes(x.Options) })
 	case "SetTableSpace":
 		x.Tablespace = op.Arg
 	case "SetStatistics":
@@ -401,19 +441,25 @@ func (s *Schema) other(op Other, sql string) error {
 		s.comment(n.CommentStmt)
 	case *pg.Node_CreateFunctionStmt:
 		return s.createFunction(n.CreateFunctionStmt, sql)
+	case *pg.Node_GrantStmt:
+		s.grant(n.GrantStmt)
+	case *pg.Node_AlterDefaultPrivilegesStmt:
+		s.defaultPrivileges(n.AlterDefaultPrivilegesStmt)
 	case *pg.Node_CreatePolicyStmt:
-		p := n.CreatePolicyStmt
-		r, err := s.must(relName(p.Table), "rpf")
-		if err != nil {
-			return err
+		return s.createPolicy(n.CreatePolicyStmt, sql)
+	case *pg.Node_AlterPolicyStmt:
+		return s.alterPolicy(n.AlterPolicyStmt)
+	case *pg.Node_RuleStmt:
+		return s.createRule(n.RuleStmt, sql)
+	case *pg.Node_CreateStatsStmt:
+		return s.createStatistics(n.CreateStatsStmt, sql)
+	case *pg.Node_AlterStatsStmt:
+		if r, i := s.statistics(nameOf(n.AlterStatsStmt.Defnames)); r != nil {
+			r.Statistics[i].Target = -1
+			if target := n.AlterStatsStmt.Stxstattarget.GetInteger(); target != nil {
+				r.Statistics[i].Target = int(target.Ival)
+			}
 		}
-		used := columnRefs(p.Qual)
-		for c := range columnRefs(p.WithCheck) {
-			used[c] = true
-		}
-		r = s.mut(r)
-		r.Policies = append(r.Policies, &Policy{Name: p.PolicyName, Definition: sql, Columns: existing(r, used)})
-		slices.SortStableFunc(r.Policies, func(a, b *Policy) int { return strings.Compare(a.Name, b.Name) })
 	case *pg.Node_CreateExtensionStmt, *pg.Node_CallStmt:
 		s.opaque = true
 	}
@@ -481,6 +527,7 @@ func (s *Schema) dropOther(n *pg.DropStmt) error {
 			if r := s.lookup(table); r != nil {
 				r = s.mut(r)
 				r.Policies = slices.DeleteFunc(r.Policies, func(p *Policy) bool { return p.Name == policy })
+				s.forgetDependent("policy", r.Name, policy)
 			}
 		}
 	case pg.ObjectType_OBJECT_RULE:
@@ -489,6 +536,13 @@ func (s *Schema) dropOther(n *pg.DropStmt) error {
 			if r := s.lookup(table); r != nil {
 				r = s.mut(r)
 				r.Rules = slices.DeleteFunc(r.Rules, func(x *Rule) bool { return x.Name == rule })
+				s.forgetDependent("rule", r.Name, rule)
+			}
+		}
+	case pg.ObjectType_OBJECT_STATISTIC_EXT:
+		for _, o := range n.Objects {
+			if r, i := s.statistics(objectName(o)); r != nil {
+				r.Statistics = slices.Delete(r.Statistics, i, i+1)
 			}
 		}
 	}
@@ -548,9 +602,28 @@ func (s *Schema) renameOther(n *pg.RenameStmt) error {
 		if r := s.lookup(relName(n.Relation)); r != nil {
 			for _, p := range s.mut(r).Policies {
 				if p.Name == n.Subname {
-					p.Definition = renameIdent(p.Definition, p.Name, n.Newname)
+					p.Definition = redefined(p.Definition, func(x *pg.Node) { x.GetCreatePolicyStmt().PolicyName = n.Newname })
 					p.Name = n.Newname
 				}
+			}
+			s.renameDependent("policy", relName(n.Relation), n.Subname, n.Newname)
+		}
+	case pg.ObjectType_OBJECT_RULE:
+		if r := s.lookup(relName(n.Relation)); r != nil {
+			for _, x := range s.mut(r).Rules {
+				if x.Name == n.Subname {
+					x.Definition = redefined(x.Definition, func(y *pg.Node) { y.GetRuleStmt().Rulename = n.Newname })
+					x.Name = n.Newname
+				}
+			}
+			s.renameDependent("rule", relName(n.Relation), n.Subname, n.Newname)
+		}
+	case pg.ObjectType_OBJECT_STATISTIC_EXT:
+		if r, i := s.statistics(objectName(n.Object)); r != nil {
+			x := &r.Statistics[i]
+			x.Name.Name = n.Newname
+			if def, err := RenameStatisticsDef(x.Definition, &x.Name, nil, nil); err == nil {
+				x.Definition = def
 			}
 		}
 	case pg.ObjectType_OBJECT_DOMCONSTRAINT:
@@ -673,7 +746,12 @@ func (s *Schema) comment(n *pg.CommentStmt) {
 		if t := s.Type(objectName(n.Object)); t != nil {
 			s.mutType(t).Comment = n.Comment
 		}
-	case pg.ObjectType_OBJECT_COLUMN, pg.ObjectType_OBJECT_TABCONSTRAINT, pg.ObjectType_OBJECT_TRIGGER:
+	case pg.ObjectType_OBJECT_STATISTIC_EXT:
+		if r, i := s.statistics(objectName(n.Object)); r != nil {
+			r.Statistics[i].Comment = n.Comment
+		}
+	case pg.ObjectType_OBJECT_COLUMN, pg.ObjectType_OBJECT_TABCONSTRAINT, pg.ObjectType_OBJECT_TRIGGER,
+		pg.ObjectType_OBJECT_POLICY, pg.ObjectType_OBJECT_RULE:
 		table, member := memberName(n.Object)
 		r := s.lookup(table)
 		if r == nil {
@@ -688,6 +766,16 @@ func (s *Schema) comment(n *pg.CommentStmt) {
 		}
 		if t := r.trigger(member); t != nil && n.Objtype == pg.ObjectType_OBJECT_TRIGGER {
 			t.Comment = n.Comment
+		}
+		for _, p := range r.Policies {
+			if p.Name == member && n.Objtype == pg.ObjectType_OBJECT_POLICY {
+				p.Comment = n.Comment
+			}
+		}
+		for _, x := range r.Rules {
+			if x.Name == member && n.Objtype == pg.ObjectType_OBJECT_RULE {
+				x.Comment = n.Comment
+			}
 		}
 	}
 }

@@ -23,7 +23,7 @@ func (s *Schema) createTable(op CreateTable) error {
 		}
 		return refuse(duplicateTable, "", "relation %q already exists", n.Name)
 	}
-	r := &Relation{Name: n, Kind: 'r', Persistence: op.Persistence, Owner: s.User, ReplicaIdentity: 'd', AccessMethod: "heap",
+	r := &Relation{Name: n, Kind: 'r', Persistence: op.Persistence, Owner: s.User, ACL: s.newACL('r', n.Schema, s.User), ReplicaIdentity: 'd', AccessMethod: "heap",
 		Tablespace: op.Tablespace, Options: splitOptions(op.With), Bound: op.Bound, PartitionKey: op.PartitionBy}
 	if r.Persistence == 0 {
 		r.Persistence = 'p'

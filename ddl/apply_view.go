@@ -22,7 +22,7 @@ func (s *Schema) createView(op CreateView) error {
 		old = s.mut(s.Relations[n])
 		old.Columns, old.Definition, old.Options, old.UsedAttributes = nil, op.Query, splitOptions(op.With), 0
 		s.columnsOfQuery(old, op.Query, nameColumns(op.Columns))
-		s.dependOn(old, op.Query)
+		s.viewDependsOn(old, op.Query)
 		return nil
 	}
 	if s.taken(n) || s.Types[n] != nil {
@@ -36,14 +36,14 @@ func (s *Schema) createView(op CreateView) error {
 			return s.noRelation(from)
 		}
 	}
-	r := &Relation{Name: n, Kind: kind, Persistence: 'p', Owner: s.User, Definition: op.Query, Populated: op.Materialized && op.WithData,
+	r := &Relation{Name: n, Kind: kind, Persistence: 'p', Owner: s.User, ACL: s.newACL('r', n.Schema, s.User), Definition: op.Query, Populated: op.Materialized && op.WithData,
 		Options: splitOptions(op.With), ReplicaIdentity: 'n'}
 	if kind == 'm' {
 		r.AccessMethod, r.ReplicaIdentity = "heap", 'd'
 	}
 	s.addRelation(r)
 	s.columnsOfQuery(r, op.Query, nameColumns(op.Columns))
-	s.dependOn(r, op.Query)
+	s.viewDependsOn(r, op.Query)
 	return nil
 }
 
@@ -70,29 +70,35 @@ func relationsOf(query string) []Name {
 
 // dependOn records that view v stands on the relations of its query, column by column as far as names tell: a
 // column counts when its name occurs anywhere in the query, so that too much is recorded rather than too little.
-func (s *Schema) dependOn(v *Relation, query string) {
+func (s *Schema) viewDependsOn(v *Relation, query string) {
 	t, err := pg.Parse(query)
 	if err != nil {
 		return
 	}
-	used := columnRefs(t)
-	star := false
-	walk(t, func(m any) bool {
-		_, is := m.(*pg.A_Star)
-		star = star || is
-		return true
-	})
 	kind := "view"
 	if v.Kind == 'm' {
 		kind = "materialized view"
 	}
-	add := func(on Name, base *Relation, columns []string, depth int, via Name) {
+	s.dependOn(t, Dependent{Kind: kind, Name: v.Name, Text: kind + " " + v.Name.String()})
+}
+
+// dependOn notes that d stands on the columns that a tree names, and on all that these stand on.
+func (s *Schema) dependOn(tree any, d Dependent) {
+	used := columnRefs(tree)
+	star := false
+	walk(tree, func(m any) bool {
+		_, is := m.(*pg.A_Star)
+		star = star || is
+		return true
+	})
+	add := func(base *Relation, columns []string, depth int, via Name) {
 		base = s.mut(base)
 		for _, c := range columns {
-			base.Dependents = append(base.Dependents, Dependent{Column: c, Kind: kind, Name: v.Name, Text: kind + " " + v.Name.String(), Depth: depth, Via: via})
+			d.Column, d.Depth, d.Via = c, depth, via
+			base.Dependents = append(base.Dependents, d)
 		}
 	}
-	for _, n := range relations(t) {
+	for _, n := range relations(tree) {
 		base := s.lookup(n)
 		if base == nil {
 			continue
@@ -106,21 +112,21 @@ func (s *Schema) dependOn(v *Relation, query string) {
 		if len(cols) == 0 {
 			cols = []string{""}
 		}
-		add(n, base, cols, 1, Name{})
-		// Whatever the base itself stands on carries v too.
+		add(base, cols, 1, Name{})
+		// Whatever the base itself stands on carries d too.
 		for _, below := range s.sortedRelations() {
 			b := s.Relations[below]
 			depth, seen := 0, []string{}
-			for _, d := range b.Dependents {
-				if d.Name == base.Name && (d.Kind == "view" || d.Kind == "materialized view") {
-					depth = max(depth, d.Depth)
-					if !slices.Contains(seen, d.Column) {
-						seen = append(seen, d.Column)
+			for _, on := range b.Dependents {
+				if on.Name == base.Name && (on.Kind == "view" || on.Kind == "materialized view") {
+					depth = max(depth, on.Depth)
+					if !slices.Contains(seen, on.Column) {
+						seen = append(seen, on.Column)
 					}
 				}
 			}
 			if depth > 0 {
-				add(n, b, seen, depth+1, base.Name)
+				add(b, seen, depth+1, base.Name)
 			}
 		}
 	}

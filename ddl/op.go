@@ -380,6 +380,7 @@ type (
 	// AlterConstraint With has the new attributes in upper case.
 	AlterTable struct {
 		Table  Name
+		Only   bool
 		Kind   string // TABLE, INDEX, VIEW, MATERIALIZED VIEW, SEQUENCE, FOREIGN TABLE: as written
 		Action string
 		Column string

@@ -108,6 +108,7 @@ func (c *statement) alterType(table Name, cmd *pg.AlterTableCmd, part span) Op {
 func (c *statement) otherSubcommand(n *pg.AlterTableStmt, cmd *pg.AlterTableCmd, part span) Op {
 	op := AlterTable{
 		Table:  relName(n.Relation),
+		Only:   !n.Relation.Inh,
 		Kind:   objectKind(n.Objtype),
 		Action: strings.TrimPrefix(cmd.Subtype.String(), "AT_"),
 	}

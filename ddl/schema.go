@@ -257,6 +257,10 @@ type Grant struct {
 	Grantee   string // "" = PUBLIC
 	Privilege string
 	Grantable bool
+	// Grantor is the role that gave it, "" for the owner.
+	Grantor string `json:",omitempty"`
+	// Foreign says that the session may not act as Grantor, so that only the owner could give it again.
+	Foreign bool `json:",omitempty"`
 }
 
 // DefaultGrant is one aclitem of ALTER DEFAULT PRIVILEGES.

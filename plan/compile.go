@@ -61,6 +61,9 @@ func Compile(s *ddl.Schema, f *ddl.File, opt Options) (*Plan, error) {
 			},
 		},
 	}
+	if opt.Owner != "" {
+		c.now.User, c.live.User = opt.Owner, opt.Owner // it owns what the file makes
+	}
 	if err := c.recognise(f.Statements); err != nil {
 		return nil, err
 	}
@@ -96,9 +99,7 @@ type compiler struct {
 	// together are the objects that the statement drops at once; they may stand on one another.
 	together []ddl.Name
 	// late are objects, and parts of them, that come only at complete, or are made again there.
-	late map[string]bool
-	// said are the statements on privileges, comments and statistics: the schema of the compiler does not follow them.
-	said  []said
+	late  map[string]bool
 	twins *twinSet
 }
 

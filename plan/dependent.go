@@ -74,7 +74,7 @@ func (c *compiler) swapTriggers(s *swap, t *twin) {
 			c.late[part(m.Name, tr.Name)] = true
 			s.detach = append(s.detach, fmt.Sprintf("DROP TRIGGER %s ON %s", qi(tr.Name), m.Name))
 			s.attach = append(s.attach, tr.Definition)
-			s.attach = append(s.attach, triggerState(m.Name, tr)...)
+			s.attach = append(s.attach, c.triggerState(m, tr)...)
 		}
 	}
 }
@@ -110,8 +110,12 @@ func (c *compiler) swapStatistics(s *swap, m *ddl.Relation, cols map[string]stri
 func (c *compiler) recreateViews(views []*ddl.Relation, columns map[ddl.Name]map[string]string) (drops, creates []string, err error) {
 	for _, v := range views {
 		c.late[v.Name.String()] = true
+		c.noticeGrantors(v.Name.String(), v.ACL)
+		for _, k := range v.Columns {
+			c.noticeGrantors(v.Name.String()+"."+qi(k.Name), k.ACL)
+		}
 		kind := "VIEW"
-		made := viewSQL(v)
+		made := c.viewSQL(v)
 		if v.Kind == 'm' {
 			kind = "MATERIALIZED VIEW"
 			if v.Populated {
@@ -143,7 +147,7 @@ func (c *compiler) prebuild(v *ddl.Relation, columns map[ddl.Name]map[string]str
 			return nil, c.refuse("big-materialized-view", "drop the materialized view first and create it again after the change",
 				"materialized view %s does not name the changed column itself, so it would be filled again inside the swap", v.Name)
 		}
-		return viewSQL(v), nil
+		return c.viewSQL(v), nil
 	}
 	tmp := ddl.Name{Schema: v.Name.Schema, Name: internalName(v.Name.Name)}
 	built := *v
@@ -166,13 +170,13 @@ func (c *compiler) prebuild(v *ddl.Relation, columns map[ddl.Name]map[string]str
 		}
 	}
 	rows, bytes := c.size(v)
-	c.step(Step{Phase: Verify, Kind: Long, Title: "fill " + v.Name.String() + " again beside itself", SQL: viewSQL(&built),
+	c.step(Step{Phase: Verify, Kind: Long, Title: "fill " + v.Name.String() + " again beside itself", SQL: c.viewSQL(&built),
 		Reverse: []string{"DROP MATERIALIZED VIEW " + tmp.String()}, Rows: rows, Bytes: bytes})
 	return swap, nil
 }
 
 // viewSQL creates a view as it is now: columns, options, owner, grants, comments, defaults, triggers, indexes.
-func viewSQL(v *ddl.Relation) []string {
+func (c *compiler) viewSQL(v *ddl.Relation) []string {
 	kind := "VIEW"
 	if v.Kind == 'm' {
 		kind = "MATERIALIZED VIEW"
@@ -204,7 +208,6 @@ func viewSQL(v *ddl.Relation) []string {
 		if k.Comment != "" {
 			out = append(out, fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", name, qi(k.Name), ddl.QuoteLiteral(k.Comment)))
 		}
-		out = append(out, columnGrants(v, k.Name, k.ACL)...)
 	}
 	for _, x := range v.Rules {
 		out = append(out, x.Definition)
@@ -217,22 +220,15 @@ func viewSQL(v *ddl.Relation) []string {
 	}
 	for _, t := range v.Triggers {
 		out = append(out, t.Definition)
-		out = append(out, triggerState(v.Name, t)...)
+		out = append(out, c.triggerState(v, t)...)
 	}
 	if v.Comment != "" {
 		out = append(out, fmt.Sprintf("COMMENT ON %s %s IS %s", kind, name, ddl.QuoteLiteral(v.Comment)))
 	}
-	return append(append(out, fmt.Sprintf("ALTER %s %s OWNER TO %s", kind, name, qi(v.Owner))), grants(v)...)
-}
-
-// grants restores the privileges of a relation.
-func grants(r *ddl.Relation) []string {
-	if len(r.ACL) == 0 {
-		return nil
-	}
-	var out []string
-	for _, g := range r.ACL {
-		out = append(out, fmt.Sprintf("GRANT %s ON %s TO %s%s", g.Privilege, r.Name, grantee(g), grantOption(g)))
+	out = append(out, fmt.Sprintf("ALTER %s %s OWNER TO %s", kind, name, qi(v.Owner)))
+	out = append(out, c.privileges('r', v.Name, c.now.User, v.Owner, v.ACL)...)
+	for _, k := range v.Columns {
+		out = append(out, columnGrants(v, k.Name, k.ACL)...)
 	}
 	return out
 }

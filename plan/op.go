@@ -32,7 +32,7 @@ func (c *compiler) statement() error {
 		if len(c.together) > 0 {
 			continue
 		}
-		if err := c.follow(op); err != nil {
+		if err := c.now.ApplyOp(op, sql); err != nil {
 			return err
 		}
 	}
@@ -41,15 +41,6 @@ func (c *compiler) statement() error {
 		return c.now.Apply(c.stmt)
 	}
 	return nil
-}
-
-// follow moves the schema of the file forward. The text of a trigger is what says which rows fire it, and what a column
-// that changes later has to make again.
-func (c *compiler) follow(op ddl.Op) error {
-	if _, ok := op.(ddl.CreateTrigger); ok {
-		return c.now.Apply(c.stmt)
-	}
-	return c.now.ApplyOp(op)
 }
 
 // dropsTogether are the objects of a DROP of several, in whatever order they stand on one another. One that the file

@@ -29,7 +29,7 @@ func (c *compiler) createView(op ddl.CreateView, sql string) error {
 	}
 	if old != nil && op.Replace {
 		// CREATE OR REPLACE cannot take columns away again, so the way back makes the old view anew.
-		st.Reverse = append([]string{"DROP VIEW " + n.String()}, viewSQL(old)...)
+		st.Reverse = append([]string{"DROP VIEW " + n.String()}, c.viewSQL(old)...)
 	}
 	if old == nil {
 		c.fresh[n] = true
@@ -94,7 +94,7 @@ func (c *compiler) createTrigger(op ddl.CreateTrigger, sql string) error {
 	back := []string{fmt.Sprintf("DROP TRIGGER %s ON %s", qi(op.Name), r.Name)}
 	for _, t := range r.Triggers {
 		if t.Name == op.Name { // CREATE OR REPLACE TRIGGER
-			back = append(append(back, t.Definition), triggerState(r.Name, t)...)
+			back = append(append(back, t.Definition), c.triggerState(r, t)...)
 		}
 	}
 	c.step(Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: back})
@@ -114,7 +114,7 @@ func (c *compiler) dropTrigger(op ddl.DropTrigger, sql string) error {
 	for _, t := range r.Triggers {
 		if t.Name == op.Name {
 			c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
-				Reverse: append([]string{t.Definition}, triggerState(r.Name, t)...)})
+				Reverse: append([]string{t.Definition}, c.triggerState(r, t)...)})
 			return nil
 		}
 	}
@@ -214,7 +214,7 @@ func (c *compiler) reverseAlter(op ddl.AlterTable, r *ddl.Relation) string {
 	case "EnableTrig", "DisableTrig", "EnableAlwaysTrig", "EnableReplicaTrig":
 		for _, t := range r.Triggers {
 			if t.Name == op.Arg {
-				return map[byte]string{'O': "ENABLE", 'D': "DISABLE", 'A': "ENABLE ALWAYS", 'R': "ENABLE REPLICA"}[t.Enabled] + " TRIGGER " + qi(t.Name)
+				return triggerStates[t.Enabled] + " TRIGGER " + qi(t.Name)
 			}
 		}
 	}
@@ -244,25 +244,12 @@ func options(prefix string, have, names []string) string {
 	return ""
 }
 
-// said is a statement about objects that a later one may have made again.
-type said struct {
-	op      ddl.Other
-	sql     string
-	mention ddl.Mention
-}
-
 // other handles the statements without an op of their own by what their command tag says.
 func (c *compiler) other(op ddl.Other, sql string) error {
 	for _, n := range op.Objects {
 		c.touch("table", c.resolve(n), "")
 	}
 	verb, kind, _ := strings.Cut(op.Tag, " ")
-	if verb == "COMMENT" || verb == "GRANT" || verb == "REVOKE" || kind == "STATISTICS" && verb != "DROP" {
-		if m, err := ddl.Mentions(sql); err == nil {
-			m.Relations = append(m.Relations, op.Objects...)
-			c.said = append(c.said, said{op, sql, m})
-		}
-	}
 	switch verb {
 	case "SELECT", "SHOW", "EXPLAIN", "NOTIFY", "LISTEN", "CHECKPOINT", "ANALYZE":
 		return c.harmless(op, sql)
@@ -394,9 +381,9 @@ func (c *compiler) grant(op ddl.Other, sql string) error {
 		st.Reverse = []string{revoke}
 		for _, n := range op.Objects {
 			if r := c.now.Relation(n); r != nil {
-				st.Reverse = append(st.Reverse, grants(r)...)
+				st.Reverse = append(st.Reverse, regrants(r.Name.String(), "", owners(r.ACL))...)
 				for _, col := range r.Columns {
-					st.Reverse = append(st.Reverse, columnGrants(r, col.Name, col.ACL)...)
+					st.Reverse = append(st.Reverse, columnGrants(r, col.Name, owners(col.ACL))...)
 				}
 			}
 		}

@@ -84,7 +84,7 @@ type derived struct {
 func (f *splitFinder) see(i int, st ddl.Statement, op ddl.Op) {
 	switch op := op.(type) {
 	case ddl.Set:
-		_ = f.now.ApplyOp(op) // the statement's own turn reports what is wrong
+		_ = f.now.ApplyOp(op, st.SQL) // the statement's own turn reports what is wrong
 	case ddl.AddColumn:
 		if r := f.now.Relation(op.Table); r != nil && !f.waiting && !plainly(st) {
 			f.add(r, op.Column)

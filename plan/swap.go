@@ -62,14 +62,6 @@ func (c *compiler) flushTypes() error {
 	if err := c.swapDependents(s, tables, byTable, columns); err != nil {
 		return err
 	}
-	// What the file said of them before is gone with the old ones.
-	for _, x := range c.said {
-		if c.saysLate(x.op, x.sql, x.mention) || slices.ContainsFunc(twins, func(t *twin) bool {
-			return x.mention.Has(t.col.Name) && slices.ContainsFunc(x.mention.Relations, func(n ddl.Name) bool { return c.resolve(n) == t.rel.Name })
-		}) {
-			s.attach = append(s.attach, x.sql)
-		}
-	}
 	var what []string
 	for _, t := range twins {
 		what = append(what, t.rel.Name.String()+"."+qi(t.col.Name))
@@ -249,9 +241,11 @@ func (c *compiler) swapColumn(s *swap, t *twin) {
 	if seq != nil && col.Identity == 0 {
 		s.columns = append(s.columns, fmt.Sprintf("ALTER SEQUENCE %s OWNED BY %s.%s", seq.Name, tbl, name))
 	}
+	c.noticeGrantors(tbl+"."+name, col.ACL)
 	s.columns = append(s.columns, columnAttributes(r, col)...)
 	for _, m := range c.family(r)[1:] {
 		if own := m.Column(col.Name); own != nil {
+			c.noticeGrantors(m.Name.String()+"."+qi(own.Name), own.ACL)
 			s.columns = append(s.columns, ownDefault(m, own, handedDown)...)
 			s.columns = append(s.columns, columnAttributes(m, own)...)
 		}
@@ -378,32 +372,9 @@ func (c *compiler) identity(t *twin, seq *ddl.Sequence, position string) []strin
 	if seq.Comment != "" {
 		out = append(out, fmt.Sprintf("COMMENT ON SEQUENCE %s IS %s", seq.Name, ddl.QuoteLiteral(seq.Comment)))
 	}
-	return append(out, c.sequencePrivileges(seq)...)
-}
-
-// sequencePrivileges gives a sequence that was made anew the privileges it had, and no others.
-func (c *compiler) sequencePrivileges(seq *ddl.Sequence) []string {
-	had := seq.ACL
-	var got []string
-	for _, d := range c.now.DefaultGrants {
-		if d.Kind == 'S' && d.Role == seq.Owner && (d.Schema == "" || d.Schema == seq.Name.Schema) && !slices.Contains(got, grantee(d.Grant)) {
-			got = append(got, grantee(d.Grant))
-		}
-	}
-	if had == nil {
-		if len(got) == 0 {
-			return nil
-		}
-		had = []ddl.Grant{{Grantee: seq.Owner, Privilege: "ALL"}}
-	}
-	if !slices.Contains(got, qi(seq.Owner)) {
-		got = append(got, qi(seq.Owner))
-	}
-	out := []string{fmt.Sprintf("REVOKE ALL ON SEQUENCE %s FROM %s", seq.Name, strings.Join(got, ", "))}
-	for _, g := range had {
-		out = append(out, fmt.Sprintf("GRANT %s ON SEQUENCE %s TO %s%s", g.Privilege, seq.Name, grantee(g), grantOption(g)))
-	}
-	return out
+	c.noticeGrantors(seq.Name.String(), seq.ACL)
+	// The server makes the sequence in the name of the table's owner.
+	return append(out, c.privileges('S', seq.Name, seq.Owner, seq.Owner, seq.ACL)...)
 }
 
 // columnAttributes restores what a column of a table, without those below it, has besides type, default and NOT
@@ -422,28 +393,6 @@ func columnAttributes(r *ddl.Relation, col *ddl.RelColumn) []string {
 		out = append(out, fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", tbl, name, ddl.QuoteLiteral(col.Comment)))
 	}
 	return append(out, columnGrants(r, col.Name, col.ACL)...)
-}
-
-func columnGrants(r *ddl.Relation, col string, acl []ddl.Grant) []string {
-	var out []string
-	for _, g := range acl {
-		out = append(out, fmt.Sprintf("GRANT %s (%s) ON %s TO %s%s", g.Privilege, qi(col), r.Name, grantee(g), grantOption(g)))
-	}
-	return out
-}
-
-func grantee(g ddl.Grant) string {
-	if g.Grantee == "" {
-		return "PUBLIC"
-	}
-	return qi(g.Grantee)
-}
-
-func grantOption(g ddl.Grant) string {
-	if g.Grantable {
-		return " WITH GRANT OPTION"
-	}
-	return ""
 }
 
 // swapForeignKeys gives every foreign key at either end of a twin, in the table or below it, a twin of its own,

@@ -78,7 +78,7 @@ func (c *compiler) alterType(op ddl.AlterColumnType, sql string) error {
 			return err
 		}
 		c.noticeShape(r, "changes the type of "+qi(col.Name))
-		if after := c.now.Clone(); c.big(r) && (after.ApplyOp(op) != nil || costly(after, back)) {
+		if after := c.now.Clone(); c.big(r) && (after.ApplyOp(op, sql) != nil || costly(after, back)) {
 			st.Irreversible = fmt.Sprintf("PostgreSQL has no instant way from %s back to %s", op.Type.SQL, col.Type)
 		} else {
 			st.Reverse = []string{back}
@@ -336,28 +336,35 @@ func (c *compiler) bothNames(t *twin, st *Step) {
 			}
 			drop := fmt.Sprintf("DROP TRIGGER %s ON %s", qi(tr.Name), m.Name)
 			st.SQL = append(st.SQL, drop, both)
-			st.SQL = append(st.SQL, triggerState(m.Name, tr)...)
-			st.Reverse = append([]string{drop, tr.Definition}, append(triggerState(m.Name, tr), st.Reverse...)...)
+			st.SQL = append(st.SQL, c.triggerState(m, tr)...)
+			st.Reverse = append([]string{drop, tr.Definition}, append(c.triggerState(m, tr), st.Reverse...)...)
 		}
 	}
 }
 
-// triggerState restores what CREATE TRIGGER does not say.
-func triggerState(table ddl.Name, t *ddl.Trigger) []string {
+// triggerState restores what CREATE TRIGGER does not say of a trigger, and of its clones in partitions: each table for
+// itself, because the state of a clone need not be its parent's.
+func (c *compiler) triggerState(r *ddl.Relation, t *ddl.Trigger) []string {
 	var out []string
-	switch t.Enabled {
-	case 'D':
-		out = append(out, fmt.Sprintf("ALTER TABLE %s DISABLE TRIGGER %s", table, qi(t.Name)))
-	case 'R':
-		out = append(out, fmt.Sprintf("ALTER TABLE %s ENABLE REPLICA TRIGGER %s", table, qi(t.Name)))
-	case 'A':
-		out = append(out, fmt.Sprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", table, qi(t.Name)))
-	}
-	if t.Comment != "" {
-		out = append(out, fmt.Sprintf("COMMENT ON TRIGGER %s ON %s IS %s", qi(t.Name), table, ddl.QuoteLiteral(t.Comment)))
+	for _, m := range c.family(r) {
+		for _, own := range m.Triggers {
+			clone := m.IsPartition && t.Row && own.Name == t.Name && (own.Parent != 0 || own.OID == 0)
+			if own != t && (m == r || !clone) {
+				continue
+			}
+			if word := triggerStates[own.Enabled]; own.Enabled != 'O' {
+				out = append(out, fmt.Sprintf("ALTER TABLE ONLY %s %s TRIGGER %s", m.Name, word, qi(own.Name)))
+			}
+			if own.Comment != "" {
+				out = append(out, fmt.Sprintf("COMMENT ON TRIGGER %s ON %s IS %s", qi(own.Name), m.Name, ddl.QuoteLiteral(own.Comment)))
+			}
+		}
 	}
 	return out
 }
+
+// triggerStates are the words for pg_trigger.tgenabled.
+var triggerStates = map[byte]string{'O': "ENABLE", 'D': "DISABLE", 'A': "ENABLE ALWAYS", 'R': "ENABLE REPLICA"}
 
 // fillTwins fills all twins of a table in one pass.
 func (c *compiler) fillTwins(r *ddl.Relation, twins []*twin) {
@@ -443,7 +450,7 @@ func (c *compiler) originalTriggers(t *twin) []string {
 		for _, tr := range m.Triggers {
 			if tr.Parent == 0 && slices.Contains(tr.Columns, t.col.Name) {
 				out = append(out, fmt.Sprintf("DROP TRIGGER %s ON %s", qi(tr.Name), m.Name), tr.Definition)
-				out = append(out, triggerState(m.Name, tr)...)
+				out = append(out, c.triggerState(m, tr)...)
 			}
 		}
 	}

@@ -128,8 +128,8 @@ func lines(s, mem *ddl.Schema) map[string]string {
 			x.Options, x.Predicate != "", x.NullsNotDistinct, x.ReplIdent, x.Clustered, x.Immediate, x.HasExpr, x.StatsTarget, x.Comment)
 	}
 	for n, q := range s.Sequences {
-		out["sequence "+n.String()] = fmt.Sprintf("%s start=%d inc=%d min=%d max=%d cache=%d cycle=%t owned=%s.%s identity=%t %c comment=%q", q.Type, q.Start,
-			q.Increment, q.Min, q.Max, q.Cache, q.Cycle, q.OwnedTable, q.OwnedColumn, q.Identity, q.Persistence, q.Comment)
+		out["sequence "+n.String()] = fmt.Sprintf("%s start=%d inc=%d min=%d max=%d cache=%d cycle=%t owned=%s.%s identity=%t %c comment=%q owner=%s acl=%q", q.Type, q.Start,
+			q.Increment, q.Min, q.Max, q.Cache, q.Cycle, q.OwnedTable, q.OwnedColumn, q.Identity, q.Persistence, q.Comment, q.Owner, grants(q.ACL))
 	}
 	for n, t := range s.Types {
 		var cs []string
@@ -144,9 +144,9 @@ func lines(s, mem *ddl.Schema) map[string]string {
 
 func relationLines(out map[string]string, r *ddl.Relation, mem *ddl.Schema) {
 	key := r.Name.String()
-	out["relation "+key] = fmt.Sprintf("%c %c parents=%v children=%v partition=%t bound=%t key=%t by=%q rls=%t/%t ident=%c options=%q oftype=%t attrs=%d populated=%t comment=%q am=%s",
+	out["relation "+key] = fmt.Sprintf("%c %c parents=%v children=%v partition=%t bound=%t key=%t by=%q rls=%t/%t ident=%c options=%q oftype=%t attrs=%d populated=%t comment=%q am=%s owner=%s acl=%q",
 		r.Kind, r.Persistence, r.Parents, sortedNames(r.Children), r.IsPartition, r.Bound != "", r.PartitionKey != "", r.PartitionBy, r.RowSecurity, r.ForceRowSecurity,
-		r.ReplicaIdentity, sorted(r.Options), r.OfType, r.UsedAttributes, r.Populated, r.Comment, r.AccessMethod)
+		r.ReplicaIdentity, sorted(r.Options), r.OfType, r.UsedAttributes, r.Populated, r.Comment, r.AccessMethod, r.Owner, grants(r.ACL))
 	for i, c := range r.Columns {
 		if mem != nil && mem.Relations[r.Name] != nil {
 			if m := mem.Relations[r.Name].Column(c.Name); m != nil && m.Type == "" {
@@ -154,9 +154,9 @@ func relationLines(out map[string]string, r *ddl.Relation, mem *ddl.Schema) {
 				continue
 			}
 		}
-		out["column "+key+" "+c.Name] = fmt.Sprintf("#%d att=%d %s (%s mod=%d array=%t) coll=%s notnull=%t/%s/%t default=%t volatile=%t identity=%d generated=%d storage=%c compression=%d stats=%d options=%q seq=%s inh=%d local=%t comment=%q",
+		out["column "+key+" "+c.Name] = fmt.Sprintf("#%d att=%d %s (%s mod=%d array=%t) coll=%s notnull=%t/%s/%t default=%t volatile=%t identity=%d generated=%d storage=%c compression=%d stats=%d options=%q seq=%s inh=%d local=%t comment=%q acl=%q",
 			i, c.Number, c.Type, c.TypeName, c.Mod, c.Array, c.Collation, c.NotNull, c.NotNullName, c.NotNullValid, c.Default != "", c.Volatile, c.Identity, c.Generated,
-			c.Storage, c.Compression, c.StatsTarget, c.Options, c.Sequence, c.Inherited, c.Local, c.Comment)
+			c.Storage, c.Compression, c.StatsTarget, c.Options, c.Sequence, c.Inherited, c.Local, c.Comment, grants(c.ACL))
 	}
 	for _, c := range r.Constraints {
 		line := constraintLine(c)
@@ -173,7 +173,13 @@ func relationLines(out map[string]string, r *ddl.Relation, mem *ddl.Schema) {
 			t.OnInsert, t.OnUpdate, t.OnDelete, t.OnTruncate, t.Comment)
 	}
 	for _, p := range r.Policies {
-		out["policy "+key+" "+p.Name] = fmt.Sprint(sorted(p.Columns))
+		out["policy "+key+" "+p.Name] = fmt.Sprintf("%q comment=%q", sorted(p.Columns), p.Comment)
+	}
+	for _, x := range r.Rules {
+		out["rule "+key+" "+x.Name] = fmt.Sprintf("%c comment=%q", x.Enabled, x.Comment)
+	}
+	for _, x := range r.Statistics {
+		out["statistics "+x.Name.String()] = fmt.Sprintf("of %s %q target=%d comment=%q", key, sorted(x.Columns), x.Target, x.Comment)
 	}
 	deps := []string{}
 	for _, d := range r.Dependents {
@@ -191,6 +197,18 @@ func constraintLine(c *ddl.TableConstraint) string {
 }
 
 func sorted(v []string) []string { return slices.Sorted(slices.Values(v)) }
+
+func grants(acl []ddl.Grant) []string {
+	if acl == nil {
+		return []string{"the owner's own"}
+	}
+	var out []string
+	for _, g := range acl {
+		out = append(out, fmt.Sprintf("%s to %s %t by %s", g.Privilege, g.Grantee, g.Grantable, g.Grantor))
+	}
+	slices.Sort(out)
+	return out
+}
 
 func sortedNames(v []ddl.Name) []string {
 	var out []string

@@ -89,7 +89,7 @@ func (l *loader) acls(ctx context.Context) error {
 	var oid uint32
 	var sub int
 	var g ddl.Grant
-	return l.query(ctx, "acls", []any{&class, &oid, &sub, &g.Grantee, &g.Privilege, &g.Grantable}, func() error {
+	return l.query(ctx, "acls", []any{&class, &oid, &sub, &g.Grantee, &g.Privilege, &g.Grantable, &g.Grantor, &g.Foreign}, func() error {
 		l.setACL(oid, sub, []ddl.Grant{g})
 		return nil
 	}, oidArray(oids))
