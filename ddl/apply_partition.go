@@ -180,7 +180,7 @@ func (s *Schema) inheritTriggers(r, parent *Relation) {
 			continue
 		}
 		n := *t
-		n.OID, n.Comment, n.Parent = 0, "", t.OID
+		n.OID, n.Comment, n.Parent = 0, "", max(t.OID, 1) // it has no OID yet
 		n.Definition = renameInText(t.Definition, parent.Name, r.Name)
 		n.Columns, n.UsesColumns = slices.Clone(t.Columns), slices.Clone(t.UsesColumns)
 		r.Triggers = append(r.Triggers, &n)

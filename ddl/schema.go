@@ -194,7 +194,7 @@ type Trigger struct {
 	InsteadOf   bool
 	Constraint  bool
 	Function    string
-	Parent      uint32 // cloned from the parent's trigger
+	Parent      uint32 // OID of the parent's trigger of which this is a clone; 0 = its own
 	Comment     string
 }
 

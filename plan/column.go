@@ -393,12 +393,34 @@ func (c *compiler) backToNotNull(r *ddl.Relation, col string, lost []requirement
 	}
 	for _, q := range lost {
 		add, drop := q.check(col)
-		set := q.set(col)
-		if k := q.rel.Column(col); q.only && k.NotNullName != "" {
-			set = fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s NO INHERIT", q.rel.Name, qi(k.NotNullName), qi(col))
-		}
-		st.Reverse = append(st.Reverse, drop, add, q.validate(col), set, drop)
+		st.Reverse = append(st.Reverse, drop, add, q.validate(col))
 	}
+	// Here nobody reads the rows: the CHECKs prove it.
+	if c.now.Version >= 180000 {
+		st.Reverse = append(st.Reverse, c.namedNotNulls(r, lost, col)...)
+	}
+	for _, q := range lost {
+		if c.now.Version < 180000 {
+			st.Reverse = append(st.Reverse, q.set(col))
+		}
+		_, drop := q.check(col)
+		st.Reverse = append(st.Reverse, drop)
+	}
+}
+
+// namedNotNulls makes the NOT NULL constraints (18) of tables and of those below them, where they are their own, under
+// the names they have: those of a child first, so that they are not taken for its parent's alone.
+func (c *compiler) namedNotNulls(r *ddl.Relation, of []requirement, col string) []string {
+	var out []string
+	for _, m := range slices.Backward(c.family(r)) {
+		required := slices.ContainsFunc(of, func(q requirement) bool {
+			return m == q.rel || !q.only && slices.Contains(c.family(q.rel), m)
+		})
+		if k := m.Constraint(m.Column(col).NotNullName); required && k != nil && ownNotNull(k) {
+			out = append(out, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", m.Name, qi(k.Name), k.Definition))
+		}
+	}
+	return out
 }
 
 func (c *compiler) setDefault(op ddl.SetDefault, sql string) error {
@@ -485,22 +507,75 @@ func (c *compiler) dropColumn(op ddl.DropColumn, sql string) error {
 			}
 		}
 	}
-	pk := r.PrimaryKey()
-	required := col.NotNull && col.Default == "" && col.Identity == 0 && col.Generated == 0
-	switch {
-	case required && pk != nil && slices.Contains(pk.Columns, op.Column):
-		c.notice("new-writers", "new code must go on writing %s of %s until complete: it is part of the primary key", qi(op.Column), r.Name)
-	case required && r.Kind != 'v':
-		st := Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("let new code leave out %s of %s", qi(op.Column), r.Name),
-			SQL: []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(op.Column))}}
-		c.backToNotNull(r, op.Column, c.required(r, op.Column), &st)
-		c.step(st)
+	if r.Kind != 'v' {
+		c.letLeaveOut(r, op.Column)
 	}
 	c.hold(r.Name).gone[op.Column] = true
 	c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
 		Destroys:     fmt.Sprintf("column %s of %s with its values", qi(op.Column), r.Name),
 		Irreversible: "the values of the column are gone"})
 	return nil
+}
+
+// letLeaveOut lets new code leave out a column that goes: NOT NULL goes from the table and from every table below it
+// where nothing else would give the row a value.
+func (c *compiler) letLeaveOut(r *ddl.Relation, col string) {
+	family := c.family(r)
+	empty := func(m *ddl.Relation) bool {
+		k := m.Column(col)
+		return k != nil && k.Default == "" && k.Identity == 0 && k.Generated == 0
+	}
+	fails := func(m *ddl.Relation) bool {
+		if k := m.Column(col); k == nil || !k.NotNull {
+			return false
+		}
+		// A row that comes through a partitioned table has the default from there, not the partition's.
+		return empty(m) || m.IsPartition && slices.ContainsFunc(family, func(f *ddl.Relation) bool {
+			return empty(f) && slices.Contains(c.family(f), m)
+		})
+	}
+	st := Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("let new code leave out %s of %s", qi(col), r.Name)}
+	var lost []requirement
+	drop := func(m *ddl.Relation) {
+		st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", m.Name, qi(col)))
+	}
+	for _, q := range c.required(r, col) {
+		below := c.family(q.rel)
+		taken := c.now.Version < 180000 && slices.ContainsFunc(lost, func(l requirement) bool { return slices.Contains(c.family(l.rel), q.rel) })
+		if !taken && !slices.ContainsFunc(below, fails) {
+			continue
+		}
+		if i := slices.IndexFunc(below, func(m *ddl.Relation) bool { return keyed(m, col) }); i >= 0 {
+			c.notice("new-writers", "new code must go on writing %s of %s until complete: it is part of the primary key or of the replica identity", qi(col), below[i].Name)
+			continue
+		}
+		lost = append(lost, q)
+		if c.now.Version < 180000 {
+			drop(q.rel) // and from all below it
+			continue
+		}
+		for _, m := range below {
+			if k := m.Constraint(m.Column(col).NotNullName); (k == nil || ownNotNull(k)) && (m == q.rel || fails(m)) {
+				drop(m)
+			}
+		}
+	}
+	if len(lost) > 0 {
+		c.backToNotNull(r, col, lost, &st)
+		c.step(st)
+	}
+}
+
+// keyed reports whether PostgreSQL needs a column to be NOT NULL.
+func keyed(m *ddl.Relation, col string) bool {
+	return slices.ContainsFunc(m.Indexes, func(i *ddl.Index) bool {
+		return (i.Primary || i.ReplIdent) && slices.Contains(i.Keys, col)
+	})
+}
+
+// ownNotNull reports whether a NOT NULL constraint (18) is the table's own, whatever its parents have.
+func ownNotNull(k *ddl.TableConstraint) bool {
+	return k.Kind == ddl.NotNull && (k.Local || k.Inherited == 0)
 }
 
 // blocksDrop are the kinds of dependents that make DROP COLUMN … RESTRICT fail. Indexes, constraints,

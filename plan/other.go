@@ -132,17 +132,32 @@ func (c *compiler) alterTable(op ddl.AlterTable, sql string) error {
 	}
 	c.touch("table", r.Name, op.Column)
 	alter := "ALTER TABLE " + r.Name.String() + " "
+	if op.Only {
+		alter = "ALTER TABLE ONLY " + r.Name.String() + " "
+	}
 	if r.Kind == 'v' {
 		alter = "ALTER VIEW " + r.Name.String() + " "
 	} else if r.Kind == 'm' {
 		alter = "ALTER MATERIALIZED VIEW " + r.Name.String() + " "
 	}
 	back := c.reverseAlter(op, r)
-	if back != "" {
-		back = alter + back
+	if back == "" {
+		return c.asIs(nil, sql)
 	}
-	return c.asIs(nil, sql, back)
+	reverse := []string{alter + back}
+	if !op.Only && handedDown[op.Action] {
+		for _, m := range c.family(r)[1:] {
+			if own := c.reverseAlter(op, m); own != "" && own != back {
+				reverse = append(reverse, "ALTER TABLE ONLY "+m.Name.String()+" "+own)
+			}
+		}
+	}
+	return c.asIs(nil, sql, reverse...)
 }
+
+// handedDown are the subcommands that change what tables below may have otherwise, like the way back of each.
+var handedDown = map[string]bool{"SetStatistics": true, "SetStorage": true,
+	"EnableTrig": true, "DisableTrig": true, "EnableAlwaysTrig": true, "EnableReplicaTrig": true}
 
 // reverseAlter is the subcommand that takes another one back.
 func (c *compiler) reverseAlter(op ddl.AlterTable, r *ddl.Relation) string {

@@ -335,14 +335,7 @@ func (c *compiler) required(r *ddl.Relation, col string) []requirement {
 func (c *compiler) swapNotNull(t *twin) []string {
 	var set, drop []string
 	if c.now.Version >= 180000 {
-		// Constraints with names: those of a child first, so that they are not taken for its parent's alone.
-		family := c.family(t.rel)
-		slices.Reverse(family)
-		for _, m := range family {
-			if k := m.Constraint(m.Column(t.col.Name).NotNullName); k != nil && k.Kind == ddl.NotNull && (k.Local || k.Inherited == 0) {
-				set = append(set, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", m.Name, qi(k.Name), k.Definition))
-			}
-		}
+		set = c.namedNotNulls(t.rel, c.required(t.rel, t.col.Name), t.col.Name)
 	}
 	for _, q := range c.required(t.rel, t.col.Name) {
 		if c.now.Version < 180000 {

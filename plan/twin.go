@@ -348,8 +348,7 @@ func (c *compiler) triggerState(r *ddl.Relation, t *ddl.Trigger) []string {
 	var out []string
 	for _, m := range c.family(r) {
 		for _, own := range m.Triggers {
-			clone := m.IsPartition && t.Row && own.Name == t.Name && (own.Parent != 0 || own.OID == 0)
-			if own != t && (m == r || !clone) {
+			if own != t && (m == r || own.Parent == 0 || own.Name != t.Name) {
 				continue
 			}
 			if word := triggerStates[own.Enabled]; own.Enabled != 'O' {

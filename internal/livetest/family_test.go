@@ -235,8 +235,82 @@ func TestOtherChangesLeaveMembersAlone(t *testing.T) {
 			"set default only": "ALTER TABLE ONLY t ALTER COLUMN n SET DEFAULT 99;",
 			"set not null":     "ALTER TABLE t ALTER COLUMN n SET NOT NULL;",
 			"drop not null":    "ALTER TABLE t ALTER COLUMN n DROP NOT NULL;",
+			"drop column":      "ALTER TABLE t DROP COLUMN o;",
+			"statistics":       "ALTER TABLE t ALTER COLUMN n SET STATISTICS 12, ALTER COLUMN s SET STORAGE MAIN, ALTER COLUMN o SET STATISTICS 9;",
+			"statistics only":  "ALTER TABLE ONLY t ALTER COLUMN n SET STATISTICS 12, ALTER COLUMN s SET STORAGE MAIN;",
 		} {
 			t.Run(name+"/"+what, func(t *testing.T) { asPsql(t, family+ownThings("t2"), change, "") })
 		}
+	}
+}
+
+// cloned is a partitioned table whose partitions say otherwise of their clones of its trigger.
+const cloned = `CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+	CREATE TABLE t (id int, n int) PARTITION BY RANGE (id);
+	CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (id);
+	CREATE TABLE t11 PARTITION OF t1 FOR VALUES FROM (0) TO (50);
+	CREATE TABLE t12 PARTITION OF t1 FOR VALUES FROM (50) TO (100);
+	CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (100) TO (200);
+	INSERT INTO t SELECT g, g FROM generate_series(0, 199) g;`
+
+const clones = `CREATE TRIGGER trg AFTER UPDATE OF n ON t FOR EACH ROW EXECUTE FUNCTION nothing();
+	CREATE TRIGGER mid AFTER UPDATE ON t1 FOR EACH ROW WHEN (NEW.n > 5) EXECUTE FUNCTION nothing();
+	ALTER TABLE t ENABLE REPLICA TRIGGER trg;
+	ALTER TABLE t1 DISABLE TRIGGER trg;
+	ALTER TABLE t11 ENABLE ALWAYS TRIGGER trg;
+	ALTER TABLE t2 ENABLE TRIGGER trg;
+	ALTER TABLE t12 DISABLE TRIGGER mid;
+	COMMENT ON TRIGGER trg ON t2 IS 'of t2';`
+
+// TestPartitionsKeepTheStateOfATrigger: what a partition says of its clone of its parent's trigger is its own.
+func TestPartitionsKeepTheStateOfATrigger(t *testing.T) {
+	for name, tt := range map[string]struct{ change, psql string }{
+		"type":    {"ALTER TABLE t ALTER COLUMN n TYPE bigint;", "DROP TRIGGER trg ON t; DROP TRIGGER mid ON t1; ALTER TABLE t ALTER COLUMN n TYPE bigint;" + clones},
+		"rename":  {"ALTER TABLE t RENAME COLUMN n TO m;", ""},
+		"drop":    {"DROP TRIGGER trg ON t;", ""},
+		"disable": {"ALTER TABLE t DISABLE TRIGGER trg;", ""},
+		"enable":  {"ALTER TABLE ONLY t ENABLE ALWAYS TRIGGER trg;", ""},
+	} {
+		t.Run(name, func(t *testing.T) { asPsql(t, cloned+clones, tt.change, tt.psql) })
+	}
+	t.Run("in one file", func(t *testing.T) {
+		asPsql(t, cloned, clones+"ALTER TABLE t ALTER COLUMN n TYPE bigint;", "ALTER TABLE t ALTER COLUMN n TYPE bigint;"+clones)
+	})
+}
+
+// TestColumnThatGoesMayBeLeftOut: also where only a table below requires it.
+func TestColumnThatGoesMayBeLeftOut(t *testing.T) {
+	for name, tt := range map[string]struct {
+		below   string
+		inserts []string
+	}{
+		"partitions": {" PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100); CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (100) TO (200);" +
+			"ALTER TABLE t1 ALTER n SET NOT NULL; ALTER TABLE t2 ALTER n SET NOT NULL; ALTER TABLE t2 ALTER n SET DEFAULT 7;",
+			[]string{"t (id) VALUES (5)", "t (id) VALUES (105)", "t1 (id) VALUES (6)", "t2 (id) VALUES (106)"}},
+		"a partition of a partition": {" PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (id); CREATE TABLE t11 PARTITION OF t1 FOR VALUES FROM (0) TO (200);" +
+			"ALTER TABLE t11 ALTER n SET NOT NULL;",
+			[]string{"t (id) VALUES (5)", "t1 (id) VALUES (6)", "t11 (id) VALUES (7)"}},
+		"inheritance": {"; CREATE TABLE t1 () INHERITS (t); CREATE TABLE t11 () INHERITS (t1); CREATE TABLE t2 () INHERITS (t);" +
+			"ALTER TABLE t1 ALTER n SET NOT NULL; ALTER TABLE t11 ALTER n SET NOT NULL; ALTER TABLE t2 ALTER n SET NOT NULL; ALTER TABLE t2 ALTER n SET DEFAULT 7;",
+			[]string{"t (id) VALUES (5)", "t1 (id) VALUES (6)", "t11 (id) VALUES (7)", "t2 (id) VALUES (8)"}},
+		"required everywhere": {"; CREATE TABLE t1 () INHERITS (t); CREATE TABLE t11 () INHERITS (t1); ALTER TABLE t11 ALTER n SET NOT NULL; ALTER TABLE t ALTER n SET NOT NULL;",
+			[]string{"t (id) VALUES (5)", "t1 (id) VALUES (6)", "t11 (id) VALUES (7)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, "CREATE TABLE t (id int, n int)"+tt.below+"INSERT INTO t VALUES (1, 1)", "ALTER TABLE t DROP COLUMN n;")
+			before := pgtest.Dump(t, s.dsn)
+			s.apply()
+			s.revert()
+			if d := pgtest.Diff(before, pgtest.Dump(t, s.dsn)); d != "" {
+				t.Errorf("revert: %s", d)
+			}
+			s.apply()
+			for _, insert := range tt.inserts {
+				if err := pgtest.TryExec(s.dsn, "INSERT INTO "+insert); err != nil {
+					t.Errorf("INSERT INTO %s: %v", insert, err)
+				}
+			}
+			s.complete()
+		})
 	}
 }
