@@ -51,3 +51,16 @@ func TestSaidBeforeATypeChange(t *testing.T) {
 		t.Run(name, func(t *testing.T) { tt.run(t, behindFixture) })
 	}
 }
+
+// TestDroppedBeforeItsColumn: what a file drops no longer stands in the way of what it stood on.
+func TestDroppedBeforeItsColumn(t *testing.T) {
+	const function = "CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+	for name, tt := range map[string]behind{
+		"policy":                  {prepare: "CREATE POLICY one ON t USING (s <> 'x')", sql: "DROP POLICY one ON t; ALTER TABLE t DROP COLUMN s;"},
+		"policy of another table": {prepare: "CREATE POLICY one ON u USING (EXISTS (SELECT FROM t WHERE s = 'x'))", sql: "DROP POLICY one ON u; ALTER TABLE t DROP COLUMN s;"},
+		"trigger":                 {prepare: function + "CREATE TRIGGER tr BEFORE UPDATE OF s ON t FOR EACH ROW EXECUTE FUNCTION tf()", sql: "DROP TRIGGER tr ON t; ALTER TABLE t DROP COLUMN s;"},
+		"rule":                    {prepare: "CREATE RULE r AS ON UPDATE TO u DO ALSO UPDATE t SET s = 'x' WHERE id = 0", sql: "DROP RULE r ON u; ALTER TABLE t DROP COLUMN s;"},
+	} {
+		t.Run(name, func(t *testing.T) { tt.check(t, behindFixture) })
+	}
+}
