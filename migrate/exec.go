@@ -84,14 +84,19 @@ func (x *executor) step(ctx context.Context, s plan.Step) error {
 	return nil
 }
 
-// standing leaves out the statements about partitions that have been dropped or detached since they were planned.
+// standing leaves out the statements about partitions that have been dropped, detached or made again since they were
+// planned.
 func (x *executor) standing(ctx context.Context, sql, parts []string) ([]string, error) {
 	if parts == nil {
 		return sql, nil
 	}
+	oids := make([]uint32, len(parts))
+	for i, p := range parts {
+		oids[i] = x.run.Plan.Partitions[p]
+	}
 	var there []bool
 	err := x.sess.Tx(ctx, pg.TxOptions{ReadOnly: true}, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, partsSQL, parts)
+		rows, err := tx.Query(ctx, partsSQL, parts, oids)
 		if err == nil {
 			there, err = pgx.CollectRows(rows, pgx.RowTo[bool])
 		}
@@ -111,7 +116,7 @@ func (x *executor) standing(ctx context.Context, sql, parts []string) ([]string,
 
 // needless marks a step that has nothing to do, and therefore nothing to take back.
 func (x *executor) needless(ctx context.Context, s plan.Step) error {
-	ev := evidence{Found: true, Detail: "its partition has gone"}
+	ev := evidence{Found: true, Detail: "its partition has gone or was made again"}
 	err := x.mark(ctx, func(tx pgx.Tx) error { return x.setStep(ctx, tx, s, journal.StepSkipped, "", ev) })
 	if err != nil {
 		return err

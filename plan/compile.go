@@ -371,6 +371,10 @@ func (c *compiler) part(tables []ddl.Name) string {
 		}
 		// With its parent it is one of many, and the server finds those that there are.
 		if !slices.ContainsFunc(r.Parents, func(p ddl.Name) bool { return slices.Contains(tables, p) }) {
+			if c.plan.Partitions == nil {
+				c.plan.Partitions = map[string]uint32{}
+			}
+			c.plan.Partitions[n.String()] = r.OID
 			return n.String()
 		}
 	}

@@ -26,6 +26,9 @@ type Plan struct {
 	// Reads are the relations that it names without changing them: while an earlier migration holds one of them in two
 	// shapes, what it makes of it would show or stand on the wrong one.
 	Reads []Object `json:"reads,omitempty"`
+	// Partitions are the OIDs of those that Step.Parts and Step.ReverseParts name: another table that takes the place of
+	// one under its name has only what its parent gave it, and what a statement says of the one before is not true of it.
+	Partitions map[string]uint32 `json:"partitions,omitempty"`
 	// Settings are in force, by SET LOCAL, in every transaction of the plan: search_path and TimeZone always,
 	// then what the file itself sets.
 	Settings []Setting `json:"settings"`
@@ -103,8 +106,8 @@ type Step struct {
 
 	SQL []string `json:"sql,omitempty"`
 	// Parts says of each statement of SQL which partition it is about; "" = none, nil = "" for all. A partition may be
-	// dropped or detached while the run lasts, and then there is nothing left to do for it. ReverseParts says the same
-	// of Reverse.
+	// dropped, detached or made again while the run lasts, and then there is nothing left to do for it. ReverseParts says
+	// the same of Reverse.
 	Parts        []string `json:"parts,omitempty"`
 	ReverseParts []string `json:"reverse_parts,omitempty"`
 	// Settings are in force for this step in addition to the plan's.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,10 +19,36 @@ type swap struct {
 	columns  []string // drop the old, rename the new, default, NOT NULL
 	keys     []string // constraints and indexes take their names
 	attach   []string // what detach took away comes back
+
+	// Partitioned indexes and foreign keys with their twins, as rows of SQL. What these have in partitions gets its name by
+	// what the catalog says at the swap, since partitions come and go until then.
+	partitioned struct{ indexes, keys []string }
 }
 
 func (s *swap) sql() []string {
-	return slices.Concat(s.remember, s.detach, s.sync, s.columns, s.keys, s.attach)
+	look, name := s.partitionNames()
+	return slices.Concat(s.remember, look, s.detach, s.sync, s.columns, s.keys, s.attach, name)
+}
+
+//go:embed partitionnames.sql
+var partitionNamesSQL string
+
+// partitionNames looks, while the originals are there, for what has to be renamed in partitions, and renames it when
+// their names are free.
+func (s *swap) partitionNames() (look, name []string) {
+	rows := func(rows []string, none string) string {
+		if len(rows) == 0 {
+			return none
+		}
+		return strings.Join(rows, ", ")
+	}
+	if len(s.partitioned.indexes)+len(s.partitioned.keys) == 0 {
+		return nil, nil
+	}
+	sql := strings.NewReplacer("$index", rows(s.partitioned.indexes, "(NULL, NULL)"), "$key", rows(s.partitioned.keys, "(NULL, NULL, NULL)"),
+		"$prefix", ddl.QuoteLiteral(internalPrefix)).Replace(partitionNamesSQL)
+	_, sql, _ = strings.Cut(sql, "WITH ")
+	return []string{"WITH " + sql}, []string{"DO 'BEGIN EXECUTE pg_catalog.current_setting(''replank.partition_names''); END'"}
 }
 
 // flushTypes finishes the type changes collected so far: fill, indexes, constraints, and the swap.
@@ -92,7 +119,7 @@ func (c *compiler) swapTable(s *swap, r *ddl.Relation, twins []*twin, cols map[s
 	}
 	var keys []string
 	err := c.twinIndexes(r, cols, func(m *ddl.Relation, i *ddl.Index) {
-		keys = append(keys, c.takeName(m, i, cols)...)
+		keys = append(keys, c.takeName(s, m, i, cols)...)
 	})
 	if err != nil {
 		return err
@@ -105,7 +132,7 @@ func (c *compiler) swapTable(s *swap, r *ddl.Relation, twins []*twin, cols map[s
 }
 
 // takeName gives the twin of an index the name, and the constraint, of its original.
-func (c *compiler) takeName(m *ddl.Relation, i *ddl.Index, cols map[string]string) []string {
+func (c *compiler) takeName(s *swap, m *ddl.Relation, i *ddl.Index, cols map[string]string) []string {
 	tmp := ddl.Name{Schema: i.Name.Schema, Name: internalName(i.Name.Name)}
 	c.late[i.Name.String()] = true
 	if i.Constraint != "" {
@@ -131,6 +158,9 @@ func (c *compiler) takeName(m *ddl.Relation, i *ddl.Index, cols map[string]strin
 		out = append(out, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", m.Name, qi(k.Name), word, qi(tmp.Name), def))
 	default:
 		out = append(out, fmt.Sprintf("ALTER INDEX %s RENAME TO %s", tmp, qi(i.Name.Name)))
+		if i.Partitioned {
+			s.partitioned.indexes = append(s.partitioned.indexes, fmt.Sprintf("(%s, %s)", ddl.QuoteLiteral(i.Name.String()), ddl.QuoteLiteral(tmp.String())))
+		}
 	}
 	if !(i.Partitioned && i.Constraint != "") && (i.Constraint != "" || i.Parent.IsZero()) {
 		// An index keeps the column names it was built with; nothing but \d shows them. Those of a partitioned
@@ -429,9 +459,6 @@ func (c *compiler) twinForeignKey(s *swap, k *ddl.TableConstraint, mine, theirs 
 	}
 	c.late[part(k.Table, k.Name)] = true
 	tmp := internalName(k.Name)
-	rename := func(m ddl.Name, from, to string) {
-		s.keys = append(s.keys, fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", m, qi(from), qi(to)))
-	}
 	back := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", k.Table, qi(tmp))
 	if child.Kind == 'p' && c.now.Version < 180000 {
 		for _, leaf := range c.leaves(child) {
@@ -444,32 +471,11 @@ func (c *compiler) twinForeignKey(s *swap, k *ddl.TableConstraint, mine, theirs 
 		c.addThenValidate(child, tmp, !k.Valid, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", k.Table, qi(tmp), def), back)
 	}
 	s.detach = append(s.detach, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", k.Table, qi(k.Name)))
-	for _, m := range c.family(child) {
-		if child.Kind != 'p' && m != child {
-			continue
-		}
-		rename(m.Name, tmp, c.nameBelow(m, child, k))
+	s.keys = append(s.keys, fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", k.Table, qi(tmp), qi(k.Name)))
+	if child.Kind == 'p' {
+		s.partitioned.keys = append(s.partitioned.keys, fmt.Sprintf("(%s, %s, %s)", ddl.QuoteLiteral(k.Table.String()), ddl.QuoteLiteral(k.Name), ddl.QuoteLiteral(tmp)))
 	}
 	if k.Comment != "" {
 		s.keys = append(s.keys, fmt.Sprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", qi(k.Name), k.Table, ddl.QuoteLiteral(k.Comment)))
 	}
-}
-
-// nameBelow finds what a partition calls its part of the parent's constraint.
-func (c *compiler) nameBelow(m, child *ddl.Relation, k *ddl.TableConstraint) string {
-	if m == child {
-		return k.Name
-	}
-	parents := map[uint32]bool{k.OID: true}
-	for _, f := range c.family(child) {
-		for _, x := range f.Constraints {
-			if parents[x.Parent] {
-				parents[x.OID] = true
-				if f == m {
-					return x.Name
-				}
-			}
-		}
-	}
-	return k.Name
 }

@@ -3,6 +3,7 @@ package livetest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -121,5 +122,54 @@ func TestChildGoneDuringAFill(t *testing.T) {
 				t.Errorf("%d triggers are left", n)
 			}
 		})
+	}
+}
+
+// TestPartitionMadeAgainBeforeComplete: a partition that takes the place of another under its name is a new one: it has
+// what its parent gives it, and nothing that the plan knows of the one before.
+func TestPartitionMadeAgainBeforeComplete(t *testing.T) {
+	const again = "DROP TABLE t3; CREATE TABLE t3 PARTITION OF t FOR VALUES FROM (40000) TO (60000); INSERT INTO t SELECT g, g FROM generate_series(40000, 40099) g"
+	const change = "ALTER TABLE t ALTER COLUMN n TYPE bigint;"
+	for name, prepare := range map[string]string{
+		"bare":             "",
+		"primary key":      "ALTER TABLE t ADD PRIMARY KEY (id, n)",
+		"unique":           "ALTER TABLE t ADD UNIQUE (n, id)",
+		"index":            "CREATE INDEX ON t (n)",
+		"index of its own": "CREATE INDEX t3_own ON t3 (n)",
+		"check of its own": "ALTER TABLE t3 ADD CHECK (n > 0)",
+		"default":          "ALTER TABLE t ALTER n SET DEFAULT 1; ALTER TABLE t3 ALTER n SET DEFAULT 7; COMMENT ON COLUMN t3.n IS 'c'; ALTER TABLE t3 ALTER n SET STATISTICS 7",
+		"view":             "CREATE VIEW v AS SELECT n FROM t",
+		"foreign key":      "CREATE TABLE o (n int PRIMARY KEY); INSERT INTO o SELECT generate_series(0, 59999); ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES o",
+		"trigger":          "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER tr AFTER UPDATE OF n ON t3 FOR EACH ROW EXECUTE FUNCTION f()",
+		"below":            "DROP TABLE t3; CREATE TABLE t3 PARTITION OF t FOR VALUES FROM (40000) TO (60000) PARTITION BY RANGE (id); CREATE TABLE t31 PARTITION OF t3 FOR VALUES FROM (40000) TO (60000); ALTER TABLE t ADD PRIMARY KEY (id, n); CREATE INDEX ON t (n)",
+		"below, made":      "DROP TABLE t3; CREATE TABLE t3 PARTITION OF t FOR VALUES FROM (40000) TO (60000) PARTITION BY RANGE (id); CREATE TABLE o (n int PRIMARY KEY); INSERT INTO o SELECT generate_series(0, 59999); ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES o; ALTER TABLE t ADD PRIMARY KEY (id, n); CREATE INDEX ON t (n)",
+	} {
+		again, made := again, book
+		if name == "below, made" {
+			again = "CREATE TABLE t31 PARTITION OF t3 FOR VALUES FROM (40000) TO (60000); INSERT INTO t SELECT g, g FROM generate_series(40000, 40099) g"
+			made = strings.Replace(book, "INSERT INTO t SELECT g, g FROM generate_series(0, 59999) g;", "", 1)
+		}
+		for _, way := range []string{"complete", "revert"} {
+			t.Run(name+"/"+way, func(t *testing.T) {
+				t.Parallel()
+				s := newSite(t, made+prepare, change, accept("column-order"))
+				s.apply()
+				pgtest.Exec(t, s.dsn, again)
+				want := pgtest.DB(t)
+				pgtest.Exec(t, want, made+prepare, again)
+				if way == "revert" {
+					s.revert()
+				} else {
+					s.complete()
+					if name == "view" {
+						pgtest.Exec(t, want, "DROP VIEW v; "+change+"CREATE VIEW v AS SELECT n FROM t")
+					} else {
+						pgtest.Exec(t, want, change)
+					}
+				}
+				pgtest.SameShape(t, want, s.dsn, pgtest.IgnoreColumnOrder())
+				pgtest.SameData(t, want, s.dsn)
+			})
+		}
 	}
 }
