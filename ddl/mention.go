@@ -1,6 +1,7 @@
 package ddl
 
 import (
+	"maps"
 	"slices"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -74,6 +75,9 @@ func (m *Mention) constant(n *pg.Node) {
 
 // Has reports whether a name occurs as an identifier. One that means something else counts, too.
 func (m Mention) Has(name string) bool { return m.idents[name] }
+
+// Idents are all identifiers and keywords of the statement, in order: among them is every name that it says.
+func (m Mention) Idents() []string { return slices.Sorted(maps.Keys(m.idents)) }
 
 func add(list *[]Name, n Name) {
 	if n.Name != "" && !slices.Contains(*list, n) {

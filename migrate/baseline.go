@@ -2,6 +2,8 @@ package migrate
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -190,7 +192,10 @@ func (x *executor) direct(ctx context.Context, m history.Migration, position int
 			if err := x.asOurselves(ctx, tx); err != nil {
 				return err
 			}
-			return x.lease.RecordMigrations(ctx, tx, journal.Migration{Name: m.Name, Checksum: m.Checksum, Position: position})
+			if err := x.lease.RecordMigrations(ctx, tx, journal.Migration{Name: m.Name, Checksum: m.Checksum, Position: position}); err != nil {
+				return err
+			}
+			return noteDirect(ctx, tx, m.Name, file)
 		})
 	}
 	irreversible := plan.Step{ID: directStep, Phase: plan.Expand, Kind: plan.Long, Title: "execute the file as written",
@@ -199,7 +204,8 @@ func (x *executor) direct(ctx context.Context, m history.Migration, position int
 	if err := x.create(ctx, p, position); err != nil {
 		return err
 	}
-	if err := x.advance(ctx, change{to: Expanding}); err != nil {
+	note := func(tx pgx.Tx) error { return noteDirect(ctx, tx, m.Name, file) }
+	if err := x.advance(ctx, change{to: Expanding, also: note}); err != nil {
 		return err
 	}
 	if err := x.start(ctx, irreversible); err != nil {
@@ -216,6 +222,82 @@ func (x *executor) direct(ctx context.Context, m history.Migration, position int
 	}
 	x.remember(irreversible, journal.StepDone)
 	return x.finish(ctx)
+}
+
+// directEvent is the kind of event that says what a file names that was executed as written.
+const directEvent = "direct"
+
+// directFile is the detail of that event.
+type directFile struct {
+	Migration string   `json:"migration"`
+	Names     []string `json:"names"` // every word that could be a name
+	// Anything says that it calls code, which may change what the file does not name.
+	Anything bool `json:"anything,omitempty"`
+}
+
+// noteDirect writes down what a file names. It has no plan that would say what it touches.
+func noteDirect(ctx context.Context, tx pgx.Tx, name string, file *ddl.File) error {
+	d := directFile{Migration: name, Names: []string{}}
+	for _, st := range file.Statements {
+		m, err := ddl.Mentions(st.SQL)
+		if err != nil {
+			d.Anything = true
+			continue
+		}
+		d.Names = append(d.Names, m.Idents()...)
+		for _, n := range m.Relations { // regclass constants are none of the words
+			d.Names = append(d.Names, n.Name)
+		}
+		for _, op := range st.Ops {
+			switch op := op.(type) {
+			case ddl.Do:
+				d.Anything = true
+			case ddl.Other:
+				d.Anything = d.Anything || op.Tag == "CALL" || op.Tag == "SELECT" && len(m.Functions) > 0
+			}
+		}
+	}
+	slices.Sort(d.Names)
+	d.Names = slices.Compact(d.Names)
+	return journal.AddEvent(ctx, tx, 0, directEvent, d)
+}
+
+// directAfter are the files executed as written after a run, newest first, that name what it touches, or may have
+// changed it without a name. One that was executed before there were such notes may as well.
+func (e *Engine) directAfter(ctx context.Context, j *journal.Journal, r *run) ([]string, error) {
+	known, err := e.latestRuns(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	var later []string
+	for name, k := range known {
+		if !k.Baseline && k.AppliedAt.After(known[r.Name].AppliedAt) {
+			later = append(later, name)
+		}
+	}
+	slices.SortFunc(later, func(a, b string) int { return known[b].AppliedAt.Compare(known[a].AppliedAt) })
+	if len(later) == 0 {
+		return nil, nil
+	}
+	events, err := j.OwnEvents(ctx, directEvent)
+	if err != nil {
+		return nil, err
+	}
+	notes := map[string]directFile{}
+	for _, ev := range events { // of a file that was executed twice, the last
+		var d directFile
+		if err := json.Unmarshal(ev.Detail, &d); err != nil {
+			return nil, fmt.Errorf("read event %d: %w", ev.ID, err)
+		}
+		notes[d.Migration] = d
+	}
+	return slices.DeleteFunc(later, func(name string) bool {
+		d, noted := notes[name]
+		if k := known[name]; k.Run != 0 && !noted {
+			return true // it has a plan
+		}
+		return noted && !d.Anything && !slices.ContainsFunc(r.Plan.Touches, func(o plan.Object) bool { return slices.Contains(d.Names, o.Name) })
+	}), nil
 }
 
 func isTransaction(op ddl.Op) bool { _, is := op.(ddl.Transaction); return is }

@@ -1,6 +1,8 @@
 package migrate
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,14 +139,63 @@ func TestRevertDoesNotPassOverADirectFile(t *testing.T) {
 	if picture(t, dsn) != before {
 		t.Errorf("it was changed:\n%s", picture(t, dsn))
 	}
-	// What comes after it can be taken back, and what is named.
+	// What comes after it can be taken back, and what is named when a person says that it is not in the way.
 	if _, err := e.Apply(ctx, append(ms, lib.history("3")...)); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := e.Revert(ctx, ""); err != nil || got != "3" {
 		t.Errorf("revert: %q, %v", got, err)
 	}
+	_, err := e.Revert(ctx, "1")
+	wantCode(t, err, Dependents)
+	e = lib.open(t, dsn, func(c *Config) { c.Accept = []string{acceptIrreversible} })
 	if got, err := e.Revert(ctx, "1"); err != nil || got != "1" {
 		t.Errorf("revert 1: %q, %v", got, err)
+	}
+}
+
+// TestRevertUnderADirectFile: what a file names that was executed as written, no revert takes away from under it.
+func TestRevertUnderADirectFile(t *testing.T) {
+	for name, tt := range map[string]struct {
+		sql     string
+		refused bool
+	}{
+		"its table":           {"ALTER TABLE t ADD COLUMN b integer", true},
+		"quoted, in a schema": {`CREATE VIEW v AS SELECT n FROM public."t"`, true},
+		"regclass":            {"COMMENT ON TABLE audit IS 'x'; SELECT 't'::regclass", true},
+		"statement by itself": {"CREATE INDEX CONCURRENTLY t_n ON t (n)", true},
+		"any code":            {"DO 'BEGIN ALTER TABLE t ADD COLUMN b integer; END'", true},
+		"a function":          {"SELECT pg_catalog.set_config('a.b', 'c', false)", true},
+		"its name in a value": {"INSERT INTO audit VALUES ('t')", false},
+		"another table":       {"CREATE TABLE other (id integer)", false},
+		"another, by itself":  {"CREATE INDEX CONCURRENTLY audit_i ON audit ((1))", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dsn := site(t)
+			lib := library{"1": addColumn("a")}
+			e := lib.open(t, dsn)
+			mustApply(t, e, lib, "1")
+			if _, err := e.ApplyDirect(ctx, append(lib.history("1"), texts("2", tt.sql)...)); err != nil {
+				t.Fatal(err)
+			}
+			before := picture(t, dsn)
+			_, err := e.Revert(ctx, "1")
+			if !tt.refused {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			wantCode(t, err, Dependents)
+			var refused *RefusedError
+			if !errors.As(err, &refused) || !slices.Equal(refused.Items, []string{"2"}) || picture(t, dsn) != before {
+				t.Errorf("%v names %v", err, refused)
+			}
+			// A file that was executed before there were notes may have touched anything.
+			pgtest.Exec(t, dsn, "DELETE FROM replank.event WHERE kind = 'direct'")
+			if _, err = e.Revert(ctx, "1"); tt.sql == "ALTER TABLE t ADD COLUMN b integer" {
+				wantCode(t, err, Dependents)
+			}
+		})
 	}
 }

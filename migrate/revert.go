@@ -209,10 +209,28 @@ func (x *executor) revert(ctx context.Context, later []*run) error {
 	} else if err := x.run.reversible(); err != nil {
 		return err
 	}
+	if err := x.noDirectAfter(ctx); err != nil {
+		return err
+	}
 	if err := x.advance(ctx, change{to: Reverting, cause: cause}); err != nil {
 		return err
 	}
 	return x.reverseAll(ctx, cause)
+}
+
+// noDirectAfter refuses to take back what files executed as written stand on.
+func (x *executor) noDirectAfter(ctx context.Context) error {
+	if slices.Contains(x.e.cfg.Accept, acceptIrreversible) {
+		return nil
+	}
+	direct, err := x.e.directAfter(ctx, x.j, x.run)
+	if err != nil || len(direct) == 0 {
+		return err
+	}
+	r := refuse(Dependents, "a new migration has to bring it back; when what they did to it is undone by hand, or none of it is in the way, revert with --accept irreversible",
+		"files that were executed as written (--direct) after %s name what it touches, and have no way back", x.run.Name)
+	r.Items = direct
+	return r
 }
 
 const acceptIrreversible = "irreversible"

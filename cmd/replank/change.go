@@ -320,7 +320,7 @@ that another executor is working on is cancelled first.`,
 		},
 	}
 	a.set.addFlags(cmd.Flags(), executing)
-	cmd.Flags().StringSliceVar(&a.set.Accept, "accept", nil, "irreversible: forget a file that --direct left half done; nothing of it is undone")
+	cmd.Flags().StringSliceVar(&a.set.Accept, "accept", nil, "irreversible: forget a file that --direct left half done, of which nothing is undone; later files of --direct are not in the way")
 	return cmd
 }
 

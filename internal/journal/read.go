@@ -128,6 +128,12 @@ func (j *Journal) Events(ctx context.Context, run, after int64, limit int) ([]Ev
 		WHERE ($1::bigint = 0 OR run_id = $1) AND id > $2 ORDER BY id LIMIT $3`, run, after, limit)
 }
 
+// OwnEvents returns the events of one kind that belong to no run, oldest first.
+func (j *Journal) OwnEvents(ctx context.Context, kind string) ([]Event, error) {
+	return readAll[Event](ctx, j, `SELECT id, run_id, at, kind, detail FROM replank.event
+		WHERE run_id IS NULL AND kind = $1 ORDER BY id`, kind)
+}
+
 // Ranges returns the ranges of a step.
 func (j *Journal) Ranges(ctx context.Context, run int64, stepID string) ([]Range, error) {
 	return readAll[Range](ctx, j, `SELECT run_id, step_id, slice, lo, hi, position, rows, state, epoch
