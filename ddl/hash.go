@@ -73,7 +73,7 @@ func (s *Schema) shape(r *Relation) shapeOf {
 		}
 		if q := s.Sequences[x.Sequence]; q != nil {
 			n := *q
-			n.OID = 0
+			n.OID, n.UsedBy = 0, nil
 			out.Sequences = append(out.Sequences, &n)
 		}
 	}

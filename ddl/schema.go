@@ -288,6 +288,8 @@ type Sequence struct {
 	ACL         []Grant
 	Comment     string
 	Persistence byte
+	// UsedBy are what else than columns' defaults depends on the sequence of an identity column.
+	UsedBy []string
 }
 
 // Type is a user-defined type.

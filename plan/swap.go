@@ -3,6 +3,7 @@ package plan
 import (
 	_ "embed"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,7 +17,8 @@ type swap struct {
 	remember []string // positions of identity sequences
 	detach   []string // what would stop DROP COLUMN: views, policies, triggers, statistics, foreign keys
 	sync     []string // our triggers go
-	columns  []string // drop the old, rename the new, default, NOT NULL
+	columns  []string // drop the old, rename the new, identity, NOT NULL
+	defaults []string // may call nextval of the sequence of an identity, which is there again
 	keys     []string // constraints and indexes take their names
 	attach   []string // what detach took away comes back
 
@@ -27,7 +29,7 @@ type swap struct {
 
 func (s *swap) sql() []string {
 	look, name := s.partitionNames()
-	return slices.Concat(s.remember, look, s.detach, s.sync, s.columns, s.keys, s.attach, name)
+	return slices.Concat(s.remember, look, s.detach, s.sync, s.columns, s.defaults, s.keys, s.attach, name)
 }
 
 //go:embed partitionnames.sql
@@ -264,9 +266,10 @@ func (c *compiler) swapColumn(s *swap, t *twin) {
 	switch {
 	case col.Identity != 0 && seq != nil:
 		s.columns = append(s.columns, c.identity(t, seq, position)...)
+		c.swapNextval(s, seq)
 	case col.Default != "":
 		handedDown = col.Default
-		s.columns = append(s.columns, alter+"SET DEFAULT "+col.Default)
+		s.defaults = append(s.defaults, alter+"SET DEFAULT "+col.Default)
 	}
 	if seq != nil && col.Identity == 0 {
 		s.columns = append(s.columns, fmt.Sprintf("ALTER SEQUENCE %s OWNED BY %s.%s", seq.Name, tbl, name))
@@ -276,8 +279,33 @@ func (c *compiler) swapColumn(s *swap, t *twin) {
 	for _, m := range c.family(r)[1:] {
 		if own := m.Column(col.Name); own != nil {
 			c.noticeGrantors(m.Name.String()+"."+qi(own.Name), own.ACL)
-			s.columns = append(s.columns, ownDefault(m, own, handedDown)...)
+			s.defaults = append(s.defaults, ownDefault(m, own, handedDown)...)
 			s.columns = append(s.columns, columnAttributes(m, own)...)
+		}
+	}
+}
+
+// swapNextval takes away the defaults of other columns that call nextval of the sequence of an identity: nothing but
+// catalog entries, which come back as soon as the sequence is there again.
+func (c *compiler) swapNextval(s *swap, seq *ddl.Sequence) {
+	relations := slices.SortedFunc(maps.Values(c.now.Relations), func(a, b *ddl.Relation) int {
+		return strings.Compare(a.Name.String(), b.Name.String())
+	})
+	for _, r := range relations {
+		for _, k := range r.Columns {
+			if k.Generated != 0 || !strings.Contains(k.Default, "nextval") {
+				continue
+			}
+			m, err := ddl.Mentions("SELECT " + k.Default)
+			if err != nil || !slices.ContainsFunc(m.Relations, func(n ddl.Name) bool { return c.resolve(n) == seq.Name }) {
+				continue
+			}
+			if !r.IsPartition { // one may go any day
+				c.touch("table", r.Name, k.Name)
+			}
+			alter := fmt.Sprintf("ALTER TABLE ONLY %s ALTER COLUMN %s ", r.Name, qi(k.Name))
+			s.detach = append(s.detach, alter+"DROP DEFAULT")
+			s.defaults = append(s.defaults, alter+"SET DEFAULT "+k.Default)
 		}
 	}
 }

@@ -199,6 +199,10 @@ func (c *compiler) twinnable(r *ddl.Relation, col *ddl.RelColumn) error {
 // replaceable says why another column cannot take the place of a column: what stands on it would have to be made again
 // and cannot. Views, policies, triggers and statistics are (swapDependents).
 func (c *compiler) replaceable(r *ddl.Relation, col *ddl.RelColumn) error {
+	if seq := c.now.Sequences[col.Sequence]; seq != nil && col.Identity != 0 && len(seq.UsedBy) > 0 {
+		return c.refuse("dependent-sequence", "drop it before and create it again after the change",
+			"%s depends on sequence %s, which the identity column %s cannot hand over to another column", seq.UsedBy[0], seq.Name, qi(col.Name))
+	}
 	for _, m := range c.family(r) {
 		for _, d := range m.Dependents {
 			if d.Column != col.Name {

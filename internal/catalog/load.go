@@ -298,7 +298,7 @@ func (l *loader) sequences(ctx context.Context) error {
 	var q ddl.Sequence
 	var hasACL bool
 	return l.query(ctx, "sequences", []any{&q.OID, &q.Name.Schema, &q.Name.Name, &q.Type, &q.Start, &q.Increment, &q.Min, &q.Max,
-		&q.Cache, &q.Cycle, &q.OwnedTable.Schema, &q.OwnedTable.Name, &q.OwnedColumn, &q.Identity, &q.Owner, &hasACL, &q.Persistence},
+		&q.Cache, &q.Cycle, &q.OwnedTable.Schema, &q.OwnedTable.Name, &q.OwnedColumn, &q.Identity, &q.Owner, &hasACL, &q.Persistence, &q.UsedBy},
 		func() error {
 			n := new(ddl.Sequence)
 			*n = q

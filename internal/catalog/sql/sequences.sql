@@ -1,7 +1,11 @@
 -- $1: schemas, empty = all.
 SELECT c.oid, n.nspname::text, c.relname::text, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax,
        s.seqcache, s.seqcycle, coalesce(tn.nspname::text, ''), coalesce(t.relname::text, ''), coalesce(a.attname::text, ''),
-       coalesce(d.deptype = 'i', false), pg_get_userbyid(c.relowner)::text, c.relacl IS NOT NULL, c.relpersistence
+       coalesce(d.deptype = 'i', false), pg_get_userbyid(c.relowner)::text, c.relacl IS NOT NULL, c.relpersistence,
+       coalesce((SELECT array_agg(pg_describe_object(u.classid, u.objid, u.objsubid) ORDER BY u.classid, u.objid)
+                 FROM pg_depend u
+                 WHERE d.deptype = 'i' AND u.refclassid = 'pg_class'::regclass AND u.refobjid = c.oid AND u.deptype = 'n'
+                   AND u.classid <> 'pg_attrdef'::regclass), '{}')
 FROM pg_sequence s
 JOIN pg_class c ON c.oid = s.seqrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
