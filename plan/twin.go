@@ -261,15 +261,31 @@ func (c *compiler) sync(t *twin, inverse string) error {
 		// The column has the default on its own side: whoever left it out wrote the default's value.
 		return isDefault(k.name, def, c.columnType(t, k.name))
 	}
-	neu.unset = isUnset(neu, def)
 	// What is written straight into a table below gets the default that the old column has there.
+	required, own := col.NotNull, ddl.Name{}
 	defaults, hidden := []string{def}, live != nil && (live.Default != "" || live.Identity != 0) && def == ""
 	for _, m := range c.family(r)[1:] {
-		if k := m.Column(col.Name); k != nil && k.Identity == 0 && !slices.Contains(defaults, k.Default) {
+		k := m.Column(col.Name)
+		required = required && (k == nil || k.NotNull)
+		if k != nil && k.Identity == 0 && !slices.Contains(defaults, k.Default) {
 			defaults = append(defaults, k.Default)
-			hidden = hidden || k.Volatile
+			hidden, own = hidden || k.Volatile, m.Name
 		}
 	}
+	// Where a table below has a default of its own, the new shape could have either. A trigger sees the same row of an
+	// INSERT through the parent that writes the own default into the old shape, and of one straight into that table that
+	// writes the parent's default into the new one; it knows the table the row is for, not the one that was named. The
+	// first is what code does. Without a default in the new shape nothing is mixed up but NULL, which a NOT NULL column
+	// has no use for.
+	newDef := def
+	switch {
+	case len(defaults) == 1 || def == "":
+	case required:
+		newDef = ""
+	default:
+		c.notice("own-default", "until complete, an INSERT straight into %s that writes the default of %s into the new shape of column %s is taken for one that leaves it out, and gets the default of %[1]s", own, r.Name, qi(col.Name))
+	}
+	neu.unset = isUnset(neu, newDef)
 	// An identity, a volatile default, or one that the file drops before the new type, hides what was left out.
 	if !hidden {
 		var alternatives []string
@@ -302,9 +318,9 @@ func (c *compiler) sync(t *twin, inverse string) error {
 	for _, m := range slices.Backward(members) {
 		st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s%s", m.Name, qi(t.name), t.typ, coll))
 	}
-	if def != "" {
+	if newDef != "" {
 		// A default set after ADD COLUMN is for new rows only: old ones stay NULL until the fill.
-		st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT (%s)::%s", r.Name, qi(t.name), def, t.typ))
+		st.SQL = append(st.SQL, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT (%s)::%s", r.Name, qi(t.name), newDef, t.typ))
 	}
 	tables := c.triggerTables(r)
 	st.SQL = append(st.SQL, t.sync.computable()...)
