@@ -88,6 +88,7 @@ type compiler struct {
 	temporary bool
 	// waiting is true behind "-- replank: wait": everything else is done by complete, the operator's word.
 	waiting bool
+	applied *ddl.Schema // behind it: live as apply leaves it
 
 	steps    []Step
 	contract []Step
@@ -116,10 +117,9 @@ func (c *compiler) file(f *ddl.File) error {
 	for _, st := range f.Statements {
 		c.stmt = st
 		if _, ok := c.directive("wait"); ok {
-			if err := c.flushTypes(); err != nil {
+			if err := c.wholeUntilHere(); err != nil {
 				return c.at(err)
 			}
-			c.waiting = true
 		}
 		if err := c.statement(); err != nil {
 			return c.at(err)
@@ -128,9 +128,35 @@ func (c *compiler) file(f *ddl.File) error {
 	if err := c.flushTypes(); err != nil {
 		return c.at(err)
 	}
-	if err := c.versionSchema(); err != nil {
-		return c.at(err)
+	if !c.waiting {
+		if err := c.versionSchema(); err != nil {
+			return c.at(err)
+		}
 	}
+	return nil
+}
+
+// wholeUntilHere ends what apply does. Behind "-- replank: wait" complete has carried out all that it was left until
+// then, in the order of the file: no column has two shapes there, no name is taken by what goes, nothing is late. The
+// same is true behind each further one.
+func (c *compiler) wholeUntilHere() error {
+	if err := c.flushTypes(); err != nil {
+		return err
+	}
+	if !c.waiting {
+		if err := c.versionSchema(); err != nil {
+			return err
+		}
+		c.waiting, c.applied = true, c.live
+	}
+	c.live = c.applied.Clone()
+	for _, st := range c.contract {
+		for _, sql := range st.SQL {
+			new(effects).add(c.live, sql)
+		}
+	}
+	c.held, c.dropped, c.late, c.said = map[ddl.Name]*held{}, map[string]bool{}, map[string]bool{}, nil
+	c.twins.done, c.twins.indexes, c.twins.enums = map[ddl.Name][]string{}, map[ddl.Name]bool{}, nil
 	return nil
 }
 
@@ -160,6 +186,9 @@ func (e *StatementError) Error() string { return e.Pos.String() + ": " + e.Err.E
 func (e *StatementError) Unwrap() error { return e.Err }
 
 func (c *compiler) refuse(code, hint, reason string, args ...any) error {
+	if c.waiting && (code == "held-column" || code == "split-file") {
+		hint = "put another `-- replank: wait` above it"
+	}
 	return &Refusal{Code: code, Pos: c.stmt.Pos, Reason: fmt.Sprintf(reason, args...), Hint: hint}
 }
 
@@ -390,6 +419,9 @@ func unlessNone(parts []string) []string {
 
 // finish orders, numbers and checks the steps.
 func (c *compiler) finish() (*Plan, error) {
+	if c.waiting {
+		c.live = c.applied
+	}
 	for i := range c.contract {
 		c.measure(&c.contract[i])
 	}

@@ -293,3 +293,39 @@ func TestNewNameShowsNewType(t *testing.T) {
 		t.Errorf("after complete: %s", got)
 	}
 }
+
+// TestBehindTheWait: what stands behind "-- replank: wait" finds the columns, names and objects as complete has left
+// them by then.
+func TestBehindTheWait(t *testing.T) {
+	const wait = "\n-- replank: wait for everybody\n"
+	for name, tt := range map[string]behind{
+		"type, then renamed":          {sql: "ALTER TABLE t ALTER a TYPE bigint;" + wait + "ALTER TABLE t RENAME a TO z;"},
+		"renamed, then a type":        {sql: "ALTER TABLE t RENAME a TO z;" + wait + "ALTER TABLE t ALTER z TYPE bigint;"},
+		"type, then another":          {sql: "ALTER TABLE t ALTER a TYPE bigint;" + wait + "ALTER TABLE t ALTER a TYPE numeric;"},
+		"type, then one of its index": {sql: "ALTER TABLE t ALTER a TYPE bigint;" + wait + "ALTER TABLE t ALTER b TYPE bigint;"},
+		"type, then an update":        {sql: "ALTER TABLE t ALTER a TYPE bigint;" + wait + "UPDATE t SET a = a + 5000000000 WHERE id > 100;"},
+		"renamed, then an update":     {sql: "ALTER TABLE t RENAME s TO z;" + wait + "UPDATE t SET z = z || '!';"},
+		"type, then a check":          {sql: "ALTER TABLE t ALTER a TYPE bigint;" + wait + "ALTER TABLE t ADD CHECK (a < 5000000000); CREATE INDEX t_a2 ON t (a, s);"},
+		"renamed, then fill":          {prepare: "ALTER TABLE t ADD COLUMN n int", sql: "ALTER TABLE t RENAME n TO m;" + wait + "-- replank: fill 0\nALTER TABLE t ALTER m SET NOT NULL;", oracle: "ALTER TABLE t RENAME n TO m; UPDATE t SET m = 0; ALTER TABLE t ALTER m SET NOT NULL;"},
+		"dropped, then made again":    {sql: "ALTER TABLE t DROP COLUMN s;" + wait + "ALTER TABLE t ADD COLUMN s uuid DEFAULT gen_random_uuid(); ALTER TABLE t DROP COLUMN s;" + wait + "ALTER TABLE t ADD COLUMN s int; CREATE INDEX t_s ON t (s);"},
+		"check dropped, then a type":  {sql: "ALTER TABLE t DROP COLUMN a;" + wait + "ALTER TABLE t ADD CONSTRAINT chk CHECK (b > 0); ALTER TABLE t ALTER b TYPE bigint;"},
+		"table renamed, then said":    {sql: "ALTER TABLE t RENAME TO tt;" + wait + "ALTER TABLE tt ADD COLUMN n text; UPDATE tt SET n = upper(s); ALTER TABLE tt RENAME b TO bb;" + wait + "ALTER TABLE tt ALTER a TYPE bigint;"},
+		"view, type":                  {prepare: "CREATE VIEW v AS SELECT a FROM t", sql: "DROP VIEW v; ALTER TABLE t ALTER a TYPE bigint;" + wait + "CREATE VIEW v AS SELECT a, b FROM t;"},
+		"split, then its rest":        {sql: "ALTER TABLE t ADD COLUMN n text; UPDATE t SET n = upper(s); ALTER TABLE t DROP COLUMN s;" + wait + "ALTER TABLE t RENAME n TO s;" + wait + "ALTER TABLE t ALTER s TYPE varchar(60);"},
+		"enum":                        {prepare: "CREATE TYPE e AS ENUM ('a', 'b'); ALTER TABLE t ADD COLUMN e e DEFAULT 'a'", sql: "ALTER TYPE e RENAME TO e_old; CREATE TYPE e AS ENUM ('a', 'b', 'c'); ALTER TABLE t ALTER e DROP DEFAULT, ALTER e TYPE e USING e::text::e, ALTER e SET DEFAULT 'b'; DROP TYPE e_old;" + wait + "ALTER TABLE t ALTER e SET DEFAULT 'c'; ALTER TABLE t RENAME e TO f;"},
+	} {
+		t.Run(name, func(t *testing.T) { tt.check(t, behindFixture) })
+	}
+}
+
+// TestVersionSchemaBeforeTheWait: it shows the new shape of what stands before the wait, from apply on.
+func TestVersionSchemaBeforeTheWait(t *testing.T) {
+	const file = "ALTER TABLE t RENAME s TO z; ALTER TABLE t ALTER b TYPE bigint;\n-- replank: wait\nALTER TABLE t RENAME z TO y; ALTER TABLE u DROP COLUMN x;"
+	s := newSite(t, behindFixture, file, accept("column-order"), func(c *migrate.Config) { c.VersionSchema = true }).apply()
+	pgtest.Exec(t, s.dsn, `UPDATE "0001_change".t SET z = 'new', b = 5000 WHERE id = 1`)
+	s.complete()
+	oracle := pgtest.DB(t)
+	pgtest.Exec(t, oracle, behindFixture, file, "UPDATE t SET y = 'new', b = 5000 WHERE id = 1")
+	pgtest.SameShape(t, oracle, s.dsn, pgtest.IgnoreColumnOrder())
+	pgtest.SameData(t, oracle, s.dsn)
+}
