@@ -2,6 +2,7 @@ package ddl
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -64,6 +65,7 @@ func subscriptionSlot(options []*pg.Node) bool {
 	return true
 }
 
+// refreshes reports whether ALTER SUBSCRIPTION speaks with the publisher.
 func refreshes(n *pg.AlterSubscriptionStmt) bool {
 	switch n.Kind {
 	case pg.AlterSubscriptionType_ALTER_SUBSCRIPTION_REFRESH:
@@ -77,6 +79,12 @@ func refreshes(n *pg.AlterSubscriptionStmt) bool {
 			}
 		}
 		return true
+	case pg.AlterSubscriptionType_ALTER_SUBSCRIPTION_OPTIONS:
+		// The slot has to be told (from 17 and 18 on).
+		return slices.ContainsFunc(n.Options, func(o *pg.Node) bool {
+			name := o.GetDefElem().GetDefname()
+			return name == "failover" || name == "two_phase"
+		})
 	}
 	return false
 }

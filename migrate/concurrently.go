@@ -33,6 +33,14 @@ func (x *executor) concurrently(ctx context.Context, s plan.Step) (ev evidence, 
 		ev.Found = !x.run.begun(s.ID)
 		return ev, x.markAfter(ctx, s, ev)
 	}
+	if x.run.steps[s.ID].State == journal.StepRunning {
+		// The effect may be somebody else's only if it was there before the statement, which then was about to fail.
+		if there, err = x.ask(ctx, s, s.Outcome); err != nil {
+			return ev, err
+		} else if there {
+			return ev, x.markAfter(ctx, s, ev)
+		}
+	}
 	if err := x.start(ctx, s); err != nil {
 		return ev, err
 	}

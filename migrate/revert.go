@@ -243,7 +243,7 @@ func (r *run) reversible() error {
 			continue
 		}
 		if s.Irreversible != "" {
-			reasons = append(reasons, s.Title+": "+s.Irreversible)
+			reasons = append(reasons, pg.HideSecrets(s.Title)+": "+s.Irreversible)
 		} else if s.Destroys != "" {
 			reasons = append(reasons, "lost: "+s.Destroys)
 		} else if keepsImages(s) && r.State == Done {

@@ -283,7 +283,7 @@ func (c *compiler) other(op ddl.Other, sql string) error {
 			c.dropped[kind+" "+n.Name] = true
 		}
 		what := strings.ToLower(kind) + " " + strings.Join(texts(slices.Concat(op.Names, op.Objects)), ", ")
-		c.later(Step{Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}, Destroys: what, Irreversible: what + " is gone"})
+		c.later(Step{Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}, Outcome: c.outcome(op, kind, false), Destroys: what, Irreversible: what + " is gone"})
 		return nil
 	case "CREATE":
 		return c.createOther(op, kind, sql)
@@ -304,6 +304,26 @@ func (c *compiler) other(op ddl.Other, sql string) error {
 	c.step(Step{Phase: Expand, Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql},
 		Irreversible: "Replank does not know the statement that takes " + op.Tag + " back"})
 	return nil
+}
+
+// outside are the catalogs of what is made and dropped outside of a transaction.
+var outside = map[string]string{
+	"SUBSCRIPTION": "pg_catalog.pg_subscription WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AND subname",
+	"DATABASE":     "pg_catalog.pg_database WHERE datname",
+	"TABLESPACE":   "pg_catalog.pg_tablespace WHERE spcname",
+}
+
+// outcome asks whether such a thing is there, or has gone.
+func (c *compiler) outcome(op ddl.Other, kind string, there bool) string {
+	from := outside[kind]
+	if !c.stmt.NoTx || from == "" || len(op.Names) != 1 {
+		return ""
+	}
+	not := ""
+	if !there {
+		not = "NOT "
+	}
+	return fmt.Sprintf("SELECT %sEXISTS (SELECT FROM %s = %s)", not, from, ddl.QuoteLiteral(op.Names[0].Name))
 }
 
 func (c *compiler) partitioned(n ddl.Name) bool {
@@ -327,7 +347,7 @@ func (c *compiler) createOther(op ddl.Other, kind, sql string) error {
 		}
 	}
 	known, identity, replace := ddl.Identity(sql)
-	st := Step{Phase: Expand, Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}}
+	st := Step{Phase: Expand, Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}, Outcome: c.outcome(op, kind, true)}
 	switch {
 	case identity == "":
 		st.Irreversible = "Replank does not know the statement that takes CREATE " + kind + " back"

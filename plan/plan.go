@@ -123,6 +123,9 @@ type Step struct {
 
 	// Probe is a query that returns one boolean: is the step's effect already there?
 	Probe string `json:"probe,omitempty"`
+	// Outcome is asked when the executor of a statement outside of a transaction, one that does all or nothing and has no
+	// Probe, did not live to say how it ended: a query that returns one boolean, whether the effect is there.
+	Outcome string `json:"outcome,omitempty"`
 	// Cleanup removes what a failed attempt left; each statement runs outside a transaction and is idempotent.
 	// It is run only when CleanupIf, a query that returns one boolean, says so.
 	Cleanup   []string `json:"cleanup,omitempty"`

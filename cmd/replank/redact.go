@@ -18,7 +18,7 @@ func redactPlan(p *plan.Plan) *plan.Plan {
 		s := &out.Steps[i]
 		s.Title = pg.Redact(s.Title)
 		s.SQL, s.Reverse, s.Cleanup = redactAll(s.SQL), redactAll(s.Reverse), redactAll(s.Cleanup)
-		s.Probe, s.CleanupIf, s.CleanupQuery = pg.Redact(s.Probe), pg.Redact(s.CleanupIf), pg.Redact(s.CleanupQuery)
+		s.Probe, s.CleanupIf, s.CleanupQuery, s.Outcome = pg.Redact(s.Probe), pg.Redact(s.CleanupIf), pg.Redact(s.CleanupQuery), pg.Redact(s.Outcome)
 		if s.Fill != nil {
 			f := *s.Fill
 			f.From, f.Where, f.Guard, f.Into, f.OnConflict =
