@@ -292,6 +292,22 @@ func RevokeOf(grant string) (string, error) {
 	})
 }
 
+// AllInSchemas are the schemas of a GRANT … ON ALL TABLES or SEQUENCES IN SCHEMA; none for any other statement.
+func AllInSchemas(grant string) (sequences bool, schemas []string) {
+	_, stmt, err := one(grant)
+	if err != nil {
+		return false, nil
+	}
+	g := stmt.GetGrantStmt()
+	if g.GetTargtype() != pg.GrantTargetType_ACL_TARGET_ALL_IN_SCHEMA {
+		return false, nil
+	}
+	for _, o := range g.Objects {
+		schemas = append(schemas, o.GetString_().GetSval())
+	}
+	return g.Objtype == pg.ObjectType_OBJECT_SEQUENCE, schemas
+}
+
 // deparsed changes the tree of one statement and writes it as SQL again.
 func deparsed(sql string, change func(*pg.Node) bool) (string, error) {
 	tree, err := pg.Parse(sql)

@@ -328,8 +328,12 @@ func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
 	c.notice("old-writers", "code that writes NULL into %s of %s fails from the moment this is applied", qi(op.Column), r.Name)
 	if phys != op.Column {
 		c.checkNotNull(r, phys, false)
-		c.later(Step{Kind: Transaction, Title: "set NOT NULL", SQL: []string{
-			sql, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(notNullCheck(phys)))}})
+		last := Step{Kind: Transaction, Title: "set NOT NULL", SQL: []string{
+			sql, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(notNullCheck(phys)))}}
+		if last.Reverse = c.backToNullable(r, op.Column); len(last.Reverse) > 1 {
+			last.Reverse, last.Irreversible = nil, "the tables below that had NOT NULL before would have to be read again under the lock"
+		}
+		c.later(last)
 		return nil
 	}
 	if !c.big(r) || c.plain() {
@@ -431,19 +435,19 @@ func (c *compiler) setDefault(op ddl.SetDefault, sql string) error {
 	if r.Kind == 'v' {
 		return c.asIs(op, sql, defaultSQL(r, col))
 	}
-	if c.physical(r.Name, op.Column) != op.Column {
-		c.touch("table", r.Name, op.Column)
-		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
-		return nil
-	}
-	if op.Only {
-		return c.asIs(op, sql, ownDefault(r, col, op.Expr)...)
-	}
 	back := []string{defaultSQL(r, col)}
 	for _, m := range c.family(r)[1:] {
 		if own := m.Column(col.Name); own != nil {
 			back = append(back, ownDefault(m, own, col.Default)...)
 		}
+	}
+	if op.Only {
+		back = ownDefault(r, col, op.Expr)
+	}
+	if c.physical(r.Name, op.Column) != op.Column {
+		c.touch("table", r.Name, op.Column)
+		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: back})
+		return nil
 	}
 	return c.asIs(op, sql, back...)
 }

@@ -155,7 +155,7 @@ func (c *compiler) wholeUntilHere() error {
 			new(effects).add(c.live, sql)
 		}
 	}
-	c.held, c.dropped, c.late, c.said = map[ddl.Name]*held{}, map[string]bool{}, map[string]bool{}, nil
+	c.held, c.dropped, c.late = map[ddl.Name]*held{}, map[string]bool{}, map[string]bool{}
 	c.twins.done, c.twins.indexes, c.twins.enums = map[ddl.Name][]string{}, map[ddl.Name]bool{}, nil
 	return nil
 }

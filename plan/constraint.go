@@ -27,6 +27,7 @@ func (c *compiler) constraint(r *ddl.Relation, only bool, k ddl.Constraint, sql 
 		c.touch("table", r.Name, col)
 	}
 	back := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(name))
+	asSaid := k
 	if h := c.held[r.Name]; h != nil && len(h.columns)+len(h.gone) > 0 {
 		k = c.physicalConstraint(r, k)
 	}
@@ -53,7 +54,8 @@ func (c *compiler) constraint(r *ddl.Relation, only bool, k ddl.Constraint, sql 
 		return c.asIs(nil, sql, back)
 	}
 	if last != "" && k.Kind != ddl.PrimaryKey && k.Kind != ddl.Unique {
-		defer c.later(Step{Kind: Transaction, Title: "give constraint " + qi(name) + " of " + r.Name.String() + " its name", SQL: []string{last}})
+		defer c.later(Step{Kind: Transaction, Title: "give constraint " + qi(name) + " of " + r.Name.String() + " its name", SQL: []string{last},
+			Reverse: []string{fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", r.Name, qi(name), qi(own))}})
 	}
 	switch k.Kind {
 	case ddl.Check:
@@ -61,7 +63,7 @@ func (c *compiler) constraint(r *ddl.Relation, only bool, k ddl.Constraint, sql 
 	case ddl.ForeignKey:
 		return c.foreignKey(r, own, k, back)
 	case ddl.Unique, ddl.PrimaryKey:
-		return c.uniqueConstraint(r, name, k, back)
+		return c.uniqueConstraint(r, name, asSaid)
 	case ddl.NotNull:
 		if c.now.Version >= 180000 && k.Name != "" {
 			c.addThenValidate(r, own, k.NotValid, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s NOT VALID", r.Name, qi(own), qi(k.Columns[0])), back)
@@ -219,17 +221,20 @@ func (c *compiler) foreignKeyBody(r, ref *ddl.Relation, k ddl.Constraint) string
 	return k.Body
 }
 
-// uniqueConstraint builds the index beside the application and adopts it in an instant.
-func (c *compiler) uniqueConstraint(r *ddl.Relation, name string, k ddl.Constraint, back string) error {
+// uniqueConstraint builds the index beside the application and adopts it in an instant. k is as the file says it: the
+// index is built on the columns that carry its columns after complete.
+func (c *compiler) uniqueConstraint(r *ddl.Relation, name string, k ddl.Constraint) error {
 	if k.UsingIndex != "" {
 		return c.usingIndex(r, name, k)
 	}
 	word := "UNIQUE"
+	var nullable []string
 	if k.Kind == ddl.PrimaryKey {
 		word = "PRIMARY KEY"
 		for _, col := range k.Columns {
 			if rc := r.Column(col); rc != nil && !rc.NotNull {
-				c.checkNotNull(r, col, false)
+				nullable = append(nullable, col)
+				c.checkNotNull(r, c.physical(r.Name, col), false)
 			}
 		}
 	}
@@ -240,57 +245,65 @@ func (c *compiler) uniqueConstraint(r *ddl.Relation, name string, k ddl.Constrai
 	if k.InitiallyDeferred {
 		tail += " INITIALLY DEFERRED"
 	}
-	idx := ddl.CreateIndex{Table: r.Name, Unique: true, Method: "btree", Include: k.Include, NullsNotDistinct: k.NullsNotDistinct}
-	for _, col := range k.Columns {
+	idx := ddl.CreateIndex{Unique: true, Method: "btree", Include: c.physicals(r, k.Include), NullsNotDistinct: k.NullsNotDistinct}
+	for _, col := range c.physicals(r, k.Columns) {
 		idx.Elems = append(idx.Elems, ddl.IndexElem{Column: col})
 	}
-	adopt := Step{Phase: Verify, Kind: Transaction, adopts: true, Title: fmt.Sprintf("make constraint %s of %s from the index", qi(name), r.Name)}
+	names := map[ddl.Name]string{r.Name: name}
+	members := []*ddl.Relation{r}
 	if r.Kind == 'p' {
-		label := "key"
-		if k.Kind == ddl.PrimaryKey {
-			label = "pkey"
-		}
-		for _, leaf := range c.leaves(r) {
-			i := idx
-			i.Table = leaf.Name
-			var cols []string
-			if k.Kind != ddl.PrimaryKey {
-				cols = slices.Concat(k.Columns, k.Include)
-			}
-			leafName := ddl.IndexName(leaf.Name.Name, cols, label, c.taken(leaf.Name.Schema))
-			i.Name = internalName(leafName)
-			c.buildIndex(leaf, i)
-			adopt.SQL = append(adopt.SQL, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", leaf.Name, qi(leafName), word, qi(i.Name), tail))
-		}
-		// Every partition has the constraint now: the parent's finds and adopts them, and builds nothing.
-		adopt.SQL = append(adopt.SQL, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.Name, qi(name), k.Body))
-	} else {
-		idx.Name = internalName(name)
-		c.buildIndex(r, idx)
-		adopt.SQL = []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", r.Name, qi(name), word, qi(idx.Name), tail)}
+		members = c.family(r)
+		slices.Reverse(members)
 	}
-	// Where the name, or the place of the primary key, comes free only at complete, the index waits for it.
+	// Where a name, or the place of the primary key, comes free only at complete, the index waits for it.
 	waits := c.occupiedConstraint(r, k, name)
-	if !waits {
-		adopt.Reverse = []string{back}
-	}
-	if k.Kind == ddl.PrimaryKey {
-		for _, col := range k.Columns {
-			if rc := r.Column(col); rc != nil && !rc.NotNull {
-				check := qi(notNullCheck(col))
-				adopt.SQL = append(adopt.SQL, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, check))
-				if waits {
-					continue
-				}
-				adopt.Reverse = append(adopt.Reverse, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(col)))
-			}
+	for _, m := range members {
+		if m != r {
+			names[m.Name] = c.constraintName(m, ddl.Constraint{Kind: k.Kind, Columns: k.Columns, Include: k.Include})
+			waits = waits || c.occupied(ddl.Name{Schema: m.Name.Schema, Name: names[m.Name]})
 		}
+	}
+	body := k.Body // at complete, behind the swap, columns have the names that the file says
+	if !waits && !c.unheld(r) {
+		var err error
+		if body, err = ddl.RenameConstraintDef(k.Body, c.held[r.Name].columns, nil, nil); err != nil {
+			return fmt.Errorf("constraint %s: %w", qi(name), err)
+		}
+	}
+	adopt := Step{Phase: Verify, Kind: Transaction, adopts: true, Title: fmt.Sprintf("make constraint %s of %s from the index", qi(name), r.Name),
+		Reverse: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.Name, qi(name))}}
+	for _, m := range members {
+		add := fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s ", m.Name, qi(names[m.Name]))
+		if m.Kind == 'p' {
+			// Every partition has the constraint by now: the parent's finds and adopts them, and builds nothing.
+			adopt.SQL = append(adopt.SQL, add+body)
+			continue
+		}
+		i := idx
+		i.Table, i.Name = m.Name, internalName(names[m.Name])
+		c.buildIndex(m, i)
+		adopt.SQL = append(adopt.SQL, fmt.Sprintf("%s%s USING INDEX %s%s", add, word, qi(i.Name), tail))
+	}
+	for i, col := range nullable {
+		adopt.SQL = append(adopt.SQL, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(notNullCheck(c.physical(r.Name, col)))))
+		if !waits {
+			col = c.physical(r.Name, nullable[i])
+		}
+		adopt.Reverse = append(adopt.Reverse, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", r.Name, qi(col)))
 	}
 	if waits {
+		c.late[part(r.Name, name)] = true
+		c.late[ddl.Name{Schema: r.Name.Schema, Name: name}.String()] = true
 		c.later(adopt)
-		return nil
+	} else {
+		c.step(adopt)
 	}
-	c.step(adopt)
+	for _, m := range members {
+		// Until complete the parent's index has the names of its partitions'; one that is made there has the new ones.
+		if m == r && !waits || m.Kind != 'p' && waits {
+			c.nameIndexColumns(r, ddl.Name{Schema: m.Name.Schema, Name: names[m.Name]}, slices.Concat(k.Columns, k.Include))
+		}
+	}
 	return nil
 }
 
@@ -304,6 +317,7 @@ func (c *compiler) usingIndex(r *ddl.Relation, name string, k ddl.Constraint) er
 	if k.Kind == ddl.PrimaryKey {
 		for _, col := range i.Keys {
 			if rc := r.Column(col); rc != nil && !rc.NotNull {
+				col = c.physical(r.Name, col)
 				c.checkNotNull(r, col, false)
 				drops = append(drops, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", r.Name, qi(notNullCheck(col))))
 			}

@@ -33,15 +33,11 @@ func (c *compiler) createIndex(op ddl.CreateIndex, sql string) error {
 			"IF NOT EXISTS would keep %s, which a failed build left invalid", full)
 	}
 	c.touch("index", full, "")
+	asSaid := op
 	if h := c.held[r.Name]; h != nil {
 		op.Elems = slices.Clone(op.Elems) // the schema after this statement has the names of the file
 		for i, e := range op.Elems {
 			op.Elems[i].Column = c.physical(r.Name, e.Column)
-			if op.Elems[i].Column != e.Column && r.Kind != 'p' {
-				// An index keeps the names that the columns had when it was made.
-				defer c.later(Step{Kind: Transaction, Title: "give the column of index " + full.String() + " its name",
-					SQL: []string{fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", full, qi(op.Elems[i].Column), qi(e.Column))}})
-			}
 			if e.Expr != "" {
 				op.Elems[i].Expr = c.physicalExpr(r, e.Expr)
 			}
@@ -55,6 +51,13 @@ func (c *compiler) createIndex(op ddl.CreateIndex, sql string) error {
 	if !later && !c.big(r) && c.unheld(r) && !op.Concurrently {
 		return c.asIs(op, sql, "DROP INDEX "+full.String())
 	}
+	defer func() {
+		var said []string
+		for _, e := range asSaid.Elems {
+			said = append(said, e.Column)
+		}
+		c.nameIndexColumns(r, full, append(said, asSaid.Include...))
+	}()
 	if c.fresh[r.Name] {
 		op.Concurrently = false
 		return c.asIs(op, indexSQL(op), "DROP INDEX "+full.String())
@@ -66,13 +69,25 @@ func (c *compiler) createIndex(op ddl.CreateIndex, sql string) error {
 			return c.splitName(full.Name)
 		}
 		defer c.later(Step{Kind: Transaction, Title: "give index " + full.String() + " its name",
-			SQL: []string{fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ddl.Name{Schema: full.Schema, Name: op.Name}, qi(full.Name))}})
+			SQL:     []string{fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ddl.Name{Schema: full.Schema, Name: op.Name}, qi(full.Name))},
+			Reverse: []string{fmt.Sprintf("ALTER INDEX %s RENAME TO %s", full, qi(op.Name))}})
 	}
 	if r.Kind != 'p' || op.Only {
 		c.buildIndex(r, op)
 		return nil
 	}
-	return c.partitionedIndex(r, op)
+	return c.partitionedIndex(r, op, asSaid)
+}
+
+// nameIndexColumns renames at complete the columns of a new index, or of a partitioned one with those of its partitions:
+// an index keeps the names that the columns of its table had when it was made.
+func (c *compiler) nameIndexColumns(r *ddl.Relation, index ddl.Name, cols []string) {
+	for i, col := range cols {
+		if from := c.physical(r.Name, col); from != col && !slices.Contains(cols[:i], col) {
+			c.later(Step{Kind: Transaction, Title: "give the column of index " + index.String() + " its name",
+				SQL: []string{fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", index, qi(from), qi(col))}})
+		}
+	}
 }
 
 func (c *compiler) physicalExpr(r *ddl.Relation, expr string) string {
@@ -84,24 +99,35 @@ func (c *compiler) physicalExpr(r *ddl.Relation, expr string) string {
 	return expr
 }
 
-// partitionedIndex builds an index on every partition beside the application; the parent's index then finds
-// them and builds nothing.
-func (c *compiler) partitionedIndex(r *ddl.Relation, op ddl.CreateIndex) error {
-	for _, leaf := range c.leaves(r) {
+// partitionedIndex builds an index on every partition beside the application; the indexes of the partitioned tables, the
+// lowest first, then find them and build nothing. asSaid has the columns as the file calls them, which name those below.
+func (c *compiler) partitionedIndex(r *ddl.Relation, op, asSaid ddl.CreateIndex) error {
+	for _, m := range slices.Backward(c.family(r)) {
 		i := op
-		i.Table, i.IfNotExists, i.Tablespace = leaf.Name, false, op.Tablespace
-		i.Name = c.indexName(leaf, i)
-		if name := (ddl.Name{Schema: leaf.Name.Schema, Name: i.Name}); c.occupied(name) {
-			i.Name = internalName(i.Name)
-			defer c.later(Step{Kind: Transaction, Title: "give index " + name.String() + " its name",
-				SQL: []string{fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ddl.Name{Schema: name.Schema, Name: i.Name}, qi(name.Name))}})
+		i.Table, i.Concurrently, i.IfNotExists = m.Name, false, false
+		full := ddl.Name{Schema: m.Name.Schema, Name: op.Name}
+		if m != r {
+			full.Name = c.indexName(m, ddl.CreateIndex{Table: m.Name, Elems: asSaid.Elems, Include: asSaid.Include})
+			i.Name = full.Name
+			if c.occupied(full) {
+				i.Name = internalName(full.Name)
+				tmp := ddl.Name{Schema: full.Schema, Name: i.Name}
+				if has(c.live, tmp) {
+					return c.splitName(full.Name)
+				}
+				defer c.later(Step{Kind: Transaction, Title: "give index " + full.String() + " its name",
+					SQL:     []string{fmt.Sprintf("ALTER INDEX %s RENAME TO %s", tmp, qi(full.Name))},
+					Reverse: []string{fmt.Sprintf("ALTER INDEX %s RENAME TO %s", full, qi(tmp.Name))}})
+				full = tmp
+			}
 		}
-		c.buildIndex(leaf, i)
+		if m.Kind != 'p' {
+			c.buildIndex(m, i)
+			continue
+		}
+		c.step(Step{Phase: Verify, Kind: Transaction, adopts: true, Title: fmt.Sprintf("adopt the indexes of the partitions as %s", full),
+			SQL: []string{indexSQL(i)}, Reverse: []string{"DROP INDEX IF EXISTS " + full.String()}})
 	}
-	op.Concurrently, op.IfNotExists = false, false
-	full := ddl.Name{Schema: r.Name.Schema, Name: op.Name}
-	c.step(Step{Phase: Verify, Kind: Transaction, adopts: true, Title: fmt.Sprintf("adopt the indexes of the partitions as %s", full),
-		SQL: []string{indexSQL(op)}, Reverse: []string{"DROP INDEX IF EXISTS " + full.String()}})
 	return nil
 }
 

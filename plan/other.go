@@ -86,16 +86,15 @@ func (c *compiler) createTrigger(op ddl.CreateTrigger, sql string) error {
 		return err
 	}
 	c.touch("table", r.Name, "")
-	key := part(r.Name, "trigger "+op.Name)
-	if c.dropped[key] || !c.unheld(r) {
-		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}})
-		return nil
-	}
 	back := []string{fmt.Sprintf("DROP TRIGGER %s ON %s", qi(op.Name), r.Name)}
 	for _, t := range r.Triggers {
 		if t.Name == op.Name { // CREATE OR REPLACE TRIGGER
 			back = append(append(back, t.Definition), c.triggerState(r, t)...)
 		}
+	}
+	if c.dropped[part(r.Name, "trigger "+op.Name)] || !c.unheld(r) {
+		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: back})
+		return nil
 	}
 	c.step(Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: back})
 	return nil
@@ -406,21 +405,41 @@ var spelling = map[string]string{
 	"timestamp": "timestamp without time zone", "timetz": "time with time zone", "time": "time without time zone", "varbit": "bit varying",
 }
 
-// grant goes back by REVOKE, and by granting again what the tables' roles had before.
+// grant goes back by REVOKE, and by granting again what the roles of the tables and sequences had before.
 func (c *compiler) grant(op ddl.Other, sql string) error {
+	objects := slices.Clone(op.Objects)
+	sequences, schemas := ddl.AllInSchemas(sql)
+	if len(schemas) > 0 && len(c.late) > 0 {
+		return c.wait(op, sql) // it means what comes only then as well
+	}
+	for n, r := range c.live.Relations {
+		if !sequences && slices.Contains(schemas, n.Schema) &&
+			(r.ACL != nil || slices.ContainsFunc(r.Columns, func(k *ddl.RelColumn) bool { return k.ACL != nil })) {
+			objects = append(objects, n)
+		}
+	}
+	for n, s := range c.live.Sequences {
+		if sequences && slices.Contains(schemas, n.Schema) && s.ACL != nil {
+			objects = append(objects, n)
+		}
+	}
+	slices.SortFunc(objects[len(op.Objects):], func(a, b ddl.Name) int { return strings.Compare(a.String(), b.String()) })
 	st := Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}}
 	revoke, err := ddl.RevokeOf(sql)
 	if err != nil {
 		st.Irreversible = "Replank does not know the REVOKE that takes it back"
-	} else {
-		st.Reverse = []string{revoke}
-		for _, n := range op.Objects {
-			if r := c.now.Relation(n); r != nil {
-				st.Reverse = append(st.Reverse, regrants(r.Name.String(), "", owners(r.ACL))...)
-				for _, col := range r.Columns {
-					st.Reverse = append(st.Reverse, columnGrants(r, col.Name, owners(col.ACL))...)
-				}
+		c.step(st)
+		return nil
+	}
+	st.Reverse = []string{revoke}
+	for _, n := range objects {
+		if r := c.live.Relation(n); r != nil { // with the columns that are there then
+			st.Reverse = append(st.Reverse, regrants(r.Name.String(), "", owners(r.ACL))...)
+			for _, col := range r.Columns {
+				st.Reverse = append(st.Reverse, columnGrants(r, col.Name, owners(col.ACL))...)
 			}
+		} else if s := c.live.Sequences[c.resolve(n)]; s != nil {
+			st.Reverse = append(st.Reverse, regrants("SEQUENCE "+s.Name.String(), "", owners(s.ACL))...)
 		}
 	}
 	c.step(st)

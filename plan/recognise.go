@@ -104,7 +104,9 @@ func (c *compiler) rebuildEnum(op ddl.CreateEnum, aside string) {
 	c.late[old.String()] = true
 	c.later(Step{Kind: Transaction, Title: "give the new " + old.String() + " its name", SQL: []string{
 		fmt.Sprintf("ALTER TYPE %s RENAME TO %s", old, qi(aside)),
-		fmt.Sprintf("ALTER TYPE %s RENAME TO %s", tmp, qi(old.Name))}})
+		fmt.Sprintf("ALTER TYPE %s RENAME TO %s", tmp, qi(old.Name))}, Reverse: []string{
+		fmt.Sprintf("ALTER TYPE %s RENAME TO %s", old, qi(tmp.Name)),
+		fmt.Sprintf("ALTER TYPE %s RENAME TO %s", ddl.Name{Schema: schema, Name: aside}, qi(old.Name))}})
 }
 
 // enumPair is an enum that is built again: its name, and what the new one is called until complete.

@@ -244,7 +244,7 @@ func (c *compiler) attachPartition(op ddl.AttachPartition, sql string) error {
 			name := c.attachedName(p, k)
 			like := ddl.Constraint{Kind: k.Kind, Columns: k.Columns, Include: i.Include, Body: k.Definition,
 				Deferrable: k.Deferrable, InitiallyDeferred: k.Deferred, NullsNotDistinct: i.NullsNotDistinct}
-			if err := c.uniqueConstraint(p, name, like, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", p.Name, qi(name))); err != nil {
+			if err := c.uniqueConstraint(p, name, like); err != nil {
 				return err
 			}
 		}

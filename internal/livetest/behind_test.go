@@ -70,6 +70,15 @@ func (tt behind) check(t *testing.T, fixture string) {
 	}
 	pgtest.SameShape(t, oracle, s.dsn, pgtest.IgnoreColumnOrder())
 	pgtest.SameData(t, oracle, s.dsn)
+	// What complete has not made irreversible goes back even then.
+	switch _, err := s.open().Revert(ctx, ""); {
+	case err == nil:
+		if d := pgtest.Diff(before, pgtest.Dump(t, s.dsn)); d != "" {
+			t.Errorf("revert after complete: %s", d)
+		}
+	case !strings.Contains(err.Error(), "cannot be taken back any more"):
+		t.Errorf("revert after complete: %v (%s)", err, migrate.HintOf(err))
+	}
 }
 
 const behindFixture = `CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL CONSTRAINT chk CHECK (a > 0), b int NOT NULL, s text NOT NULL CONSTRAINT s_check CHECK (s <> ''));
@@ -252,6 +261,9 @@ func TestLongWorkAtComplete(t *testing.T) {
 
 // TestRandomFindings: what random files of a few statements have found (internal/equivalence, TestRandomFiles).
 func TestRandomFindings(t *testing.T) {
+	const parts = `CREATE TABLE p (id int, k int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9);
+		CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (9) TO (99) PARTITION BY RANGE (id); CREATE TABLE p3 PARTITION OF p2 FOR VALUES FROM (9) TO (99);
+		INSERT INTO p SELECT g, g FROM generate_series(1, 50) g`
 	for name, tt := range map[string]behind{
 		"type, table renamed":            {sql: "ALTER TABLE t ALTER a TYPE bigint; ALTER TABLE t RENAME TO tt;"},
 		"column renamed, table renamed":  {sql: "ALTER TABLE t RENAME a TO z; ALTER TABLE t RENAME TO tt;"},
@@ -274,9 +286,36 @@ func TestRandomFindings(t *testing.T) {
 		"trigger, type": {prepare: "CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'", sql: "CREATE TRIGGER tr AFTER UPDATE OF a ON t FOR EACH ROW EXECUTE FUNCTION tf(); ALTER TABLE t ALTER a TYPE bigint;",
 			oracle: "ALTER TABLE t ALTER a TYPE bigint; CREATE TRIGGER tr AFTER UPDATE OF a ON t FOR EACH ROW EXECUTE FUNCTION tf()"},
 		"trigger, dropped again":          {prepare: "CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'", sql: "CREATE TRIGGER tr AFTER UPDATE OF a ON t FOR EACH ROW EXECUTE FUNCTION tf(); DROP TRIGGER tr ON t; ALTER TABLE t RENAME a TO z;"},
+		"type, then unique":               {sql: "ALTER TABLE t ALTER a TYPE bigint; ALTER TABLE t ADD CONSTRAINT t_new UNIQUE (a, id);"},
+		"type, then unique of partitions": {prepare: parts, sql: "ALTER TABLE p ALTER k TYPE bigint; ALTER TABLE p ADD UNIQUE (k, id);"},
+		"type, then index of partitions":  {prepare: parts, sql: "ALTER TABLE p ALTER k TYPE bigint; CREATE INDEX ON p (k); CREATE INDEX p_kid ON p (k DESC, id);"},
+		"index of nested partitions":      {prepare: parts + "; CREATE INDEX pi ON p (k)", sql: "DROP INDEX pi; CREATE INDEX pi ON p (k) WHERE id > 0;"},
+		"unique of nested partitions":     {prepare: parts + "; ALTER TABLE p ADD CONSTRAINT pk UNIQUE (id, k)", sql: "ALTER TABLE p DROP CONSTRAINT pk; ALTER TABLE p ADD CONSTRAINT pk2 UNIQUE (id, k);"},
+		"renamed, then NOT NULL":          {prepare: "ALTER TABLE t ADD n int DEFAULT 3", sql: "ALTER TABLE t RENAME n TO m; ALTER TABLE t ALTER m SET NOT NULL;"},
+		"renamed, then a default":         {sql: "ALTER TABLE t RENAME a TO z; ALTER TABLE t ALTER z SET DEFAULT 3;"},
+		"renamed, then a trigger":         {prepare: "CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'", sql: "ALTER TABLE t RENAME a TO z; CREATE TRIGGER tr AFTER UPDATE OF z ON t FOR EACH ROW EXECUTE FUNCTION tf();"},
+		"index in the place of an index":  {sql: "DROP INDEX t_a; CREATE INDEX t_a ON t (b, s);"},
+		"constraint for an index":         {sql: "DROP INDEX t_a; ALTER TABLE t ADD CONSTRAINT t_a UNIQUE (b, s);"},
+		"enum rebuilt without columns":    {prepare: "CREATE TYPE e AS ENUM ('a')", sql: "ALTER TYPE e RENAME TO e_old; CREATE TYPE e AS ENUM ('a', 'b');"},
 		"constraint renamed, then it all": {sql: "ALTER TABLE t RENAME CONSTRAINT chk TO chk2; ALTER TABLE t RENAME a TO z; ALTER TABLE t DROP CONSTRAINT chk2;"},
 	} {
 		t.Run(name, func(t *testing.T) { tt.run(t, behindFixture) })
+	}
+}
+
+// TestRevertOfAGrantLeavesOthers: what roles had before is theirs after the way back.
+func TestRevertOfAGrantLeavesOthers(t *testing.T) {
+	reader := pgtest.Role(t, "reader", "NOLOGIN")
+	for name, tt := range map[string]behind{
+		"all tables":    {sql: "GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + reader},
+		"all sequences": {sql: "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO " + reader},
+		"sequence":      {sql: "GRANT USAGE ON SEQUENCE q TO " + reader},
+		"all tables, and a view that comes at complete": {prepare: "CREATE VIEW v AS SELECT s FROM t",
+			sql: "DROP VIEW v; CREATE VIEW v AS SELECT b FROM t; GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + reader},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.check(t, behindFixture+"; CREATE SEQUENCE q; GRANT USAGE ON SEQUENCE q TO "+reader+"; GRANT SELECT (a) ON t TO "+reader+"; GRANT SELECT ON u TO "+reader)
+		})
 	}
 }
 
