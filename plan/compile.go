@@ -110,6 +110,8 @@ type held struct {
 	movedTo   string            // SET SCHEMA
 	columns   map[string]string // new name of a column → the physical column that will carry it after complete
 	gone      map[string]bool   // columns that go at complete
+	detaches  bool              // partitions, which until complete are part of it
+	drops     bool              // partitions, as well
 }
 
 // file compiles every statement.

@@ -79,7 +79,7 @@ func (c *compiler) waits(op ddl.Op, sql string) bool {
 	for from, h := range c.held {
 		to := h.name(from)
 		switch {
-		case to != from && slices.Contains(about, to):
+		case to != from && slices.Contains(about, to), c.changesMembers(op, about, from, to, h):
 			return true
 		case slices.Contains(about, from):
 			if c.meansNew(op, m, from, h) {
@@ -90,6 +90,28 @@ func (c *compiler) waits(op ddl.Op, sql string) bool {
 		}
 	}
 	return false
+}
+
+// changesMembers says whether an op on a table means its partitions and children as they will be after complete: without
+// those that leave it, and under the names that they get.
+func (c *compiler) changesMembers(op ddl.Op, about []ddl.Name, from, to ddl.Name, h *held) bool {
+	_, index := op.(ddl.CreateIndex)
+	_, constraint := op.(ddl.AddConstraint)
+	if to == from && !h.detaches && (!h.drops || !index && !constraint) {
+		return false
+	}
+	switch op.(type) {
+	case ddl.DetachPartition, ddl.DropColumn, ddl.DropTable, ddl.Other:
+		return false // at complete in any case, or not about them
+	case ddl.Update, ddl.Delete, ddl.Insert:
+		if to != from {
+			return false
+		}
+	}
+	return slices.ContainsFunc(about, func(n ddl.Name) bool {
+		r := c.now.Relation(n)
+		return r != nil && slices.ContainsFunc(c.family(r), func(m *ddl.Relation) bool { return m.Name == to })
+	})
 }
 
 // name is what the file calls the table by now.
@@ -243,6 +265,14 @@ func (c *compiler) readsNew(op ddl.Op, m ddl.Mention, table, renamed ddl.Name) b
 	shown := renamed != table && reads(renamed) // until complete that is a view, or nothing
 	if !shown && !reads(table) {
 		return false
+	}
+	if h.detaches {
+		switch op := op.(type) {
+		case ddl.Update, ddl.Delete, ddl.Insert:
+			return true // it means no rows of what is detached
+		case ddl.Other:
+			return op.Tag == "MERGE"
+		}
 	}
 	switch op := op.(type) {
 	case ddl.CreateView:

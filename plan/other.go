@@ -93,6 +93,7 @@ func (c *compiler) createTrigger(op ddl.CreateTrigger, sql string) error {
 		}
 	}
 	if c.dropped[part(r.Name, "trigger "+op.Name)] || !c.unheld(r) {
+		c.comes(op)
 		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: back})
 		return nil
 	}

@@ -487,16 +487,33 @@ func (c *compiler) twinForeignKey(s *swap, k *ddl.TableConstraint, mine, theirs 
 	}
 	c.late[part(k.Table, k.Name)] = true
 	tmp := internalName(k.Name)
-	back := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", k.Table, qi(tmp))
+	// Until complete the tables have the names that they had before the file.
+	now := func(r *ddl.Relation) *ddl.Relation {
+		if live := c.live.Relations[c.physicalTable(r.Name)]; live != nil {
+			return live
+		}
+		return r
+	}
+	if ref := c.now.Relation(k.RefTable); ref != nil {
+		table := now(ref).Name
+		if body, err := ddl.RenameConstraintDef(def, nil, &table, nil); err == nil {
+			def = body
+		}
+	}
+	table := now(child).Name
+	back := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, qi(tmp))
 	if child.Kind == 'p' && c.now.Version < 180000 {
 		for _, leaf := range c.leaves(child) {
+			if leaf = now(leaf); c.live.Relations[leaf.Name] == nil {
+				continue // it is made at complete, with all that its parent has
+			}
 			b := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", leaf.Name, qi(tmp))
 			c.addThenValidate(leaf, tmp, false, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", leaf.Name, qi(tmp), def), b)
 		}
-		c.step(Step{Phase: Verify, Kind: Transaction, adopts: true, Title: "add the twin of foreign key " + qi(k.Name) + " to " + k.Table.String(),
-			SQL: []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", k.Table, qi(tmp), def)}, Reverse: []string{back}})
+		c.step(Step{Phase: Verify, Kind: Transaction, adopts: true, Title: "add the twin of foreign key " + qi(k.Name) + " to " + table.String(),
+			SQL: []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", table, qi(tmp), def)}, Reverse: []string{back}})
 	} else {
-		c.addThenValidate(child, tmp, !k.Valid, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", k.Table, qi(tmp), def), back)
+		c.addThenValidate(now(child), tmp, !k.Valid, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", table, qi(tmp), def), back)
 	}
 	s.detach = append(s.detach, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", k.Table, qi(k.Name)))
 	s.keys = append(s.keys, fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", k.Table, qi(tmp), qi(k.Name)))

@@ -71,6 +71,11 @@ func (c *compiler) dropTable(op ddl.DropTable, sql string) error {
 		}
 	}
 	c.hold(r.Name)
+	for _, p := range r.Parents {
+		if r.IsPartition {
+			c.hold(p).drops = true
+		}
+	}
 	return c.drop("table", r.Name, sql)
 }
 
@@ -337,6 +342,7 @@ func (c *compiler) detachPartition(op ddl.DetachPartition, sql string) error {
 		}
 	}
 	c.hold(p.Name)
+	c.hold(r.Name).detaches = true
 	if hasDefault || !c.big(p) && !op.Concurrently || op.Finalize {
 		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{back}})
 		return nil
