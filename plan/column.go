@@ -37,6 +37,12 @@ func (c *compiler) addColumn(op ddl.AddColumn, sql string) error {
 		return c.refuse("generated-stored", "use GENERATED … VIRTUAL (PostgreSQL 18), or an ordinary column with a trigger",
 			"PostgreSQL has no way to add a stored generated column without rewriting the table under ACCESS EXCLUSIVE")
 	}
+	if serialTypes[col.Type.Name] != "" || col.Identity != 0 {
+		seq := ddl.Name{Schema: r.Name.Schema, Name: ddl.SequenceName(r.Name.Name, col.Name, c.taken(r.Name.Schema))}
+		if c.occupied(seq) {
+			return c.wait(op, sql)
+		}
+	}
 	if (!c.big(r) || c.plain()) && !slices.ContainsFunc(col.Constraints, c.refersHeld) {
 		return c.asIs(op, sql, back)
 	}
@@ -466,7 +472,30 @@ func (c *compiler) addIdentity(op ddl.AddIdentity, sql string) error {
 	if err != nil {
 		return err
 	}
-	return c.asIs(op, sql, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP IDENTITY", r.Name, qi(op.Column)))
+	live := c.live.Relations[r.Name]
+	if live != nil && (c.physical(r.Name, op.Column) != op.Column || live.Column(op.Column) != nil && live.Column(op.Column).Identity != 0) {
+		return c.wait(op, sql)
+	}
+	back := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP IDENTITY", r.Name, qi(op.Column))
+	seq := ddl.Name{Schema: r.Name.Schema, Name: ddl.SequenceName(r.Name.Name, op.Column, c.taken(r.Name.Schema))}
+	if !c.occupied(seq) || strings.Contains(strings.ToUpper(op.Options), "SEQUENCE NAME") {
+		return c.asIs(op, sql, back)
+	}
+	// A serial becomes an identity: its sequence goes at complete, and the new one has a name of ours until then, since
+	// writers need it now.
+	tmp := ddl.Name{Schema: seq.Schema, Name: internalName(seq.Name)}
+	if has(c.live, tmp) {
+		return c.splitName(seq.Name)
+	}
+	kind := "BY DEFAULT"
+	if op.Always {
+		kind = "ALWAYS"
+	}
+	c.late[seq.String()] = true
+	c.later(Step{Kind: Transaction, Title: "give sequence " + seq.String() + " its name",
+		SQL:     []string{fmt.Sprintf("ALTER SEQUENCE %s RENAME TO %s", tmp, qi(seq.Name))},
+		Reverse: []string{fmt.Sprintf("ALTER SEQUENCE %s RENAME TO %s", seq, qi(tmp.Name))}})
+	return c.asIs(op, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s ADD GENERATED %s AS IDENTITY (SEQUENCE NAME %s %s)", r.Name, qi(op.Column), kind, tmp, op.Options), back)
 }
 
 // dropIdentity waits for complete: old code leaves the column to its sequence.

@@ -152,6 +152,16 @@ func (c *compiler) alterTable(op ddl.AlterTable, sql string) error {
 			}
 		}
 	}
+	if op.Action == "ChangeOwner" {
+		// What the new owner had been granted became the owner's own, and goes back as that.
+		reverse = append(reverse, regrants(r.Name.String(), "", owners(r.ACL))...)
+		for _, col := range r.Columns {
+			if len(col.ACL) > 0 {
+				reverse = append(reverse, fmt.Sprintf("REVOKE ALL (%s) ON %s FROM %s", qi(col.Name), r.Name, qi(r.Owner)))
+				reverse = append(reverse, columnGrants(r, col.Name, owners(col.ACL))...)
+			}
+		}
+	}
 	return c.asIs(nil, sql, reverse...)
 }
 
