@@ -172,6 +172,9 @@ func (c *compiler) op(op ddl.Op, sql string) error {
 		return c.refresh(op, sql)
 
 	case ddl.CreateSequence:
+		if c.ownedByHeld(op, ddl.Name{Schema: c.schemaFor(op.Sequence), Name: op.Sequence.Name}) {
+			return c.wait(op, sql)
+		}
 		return c.create(op, "SEQUENCE", op.Sequence, sql, "")
 	case ddl.AlterSequence:
 		return c.alterSequence(op, sql)

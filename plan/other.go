@@ -64,6 +64,9 @@ func (c *compiler) alterSequence(op ddl.AlterSequence, sql string) error {
 	if s == nil {
 		return fmt.Errorf("sequence %s does not exist", op.Sequence)
 	}
+	if c.ownedByHeld(op, s.Name) {
+		return c.wait(op, sql)
+	}
 	cycle := "NO CYCLE"
 	if s.Cycle {
 		cycle = "CYCLE"
@@ -78,6 +81,17 @@ func (c *compiler) alterSequence(op ddl.AlterSequence, sql string) error {
 		back += " OWNED BY " + owned
 	}
 	return c.asIs(op, sql, back)
+}
+
+// ownedByHeld says whether a statement gives a sequence to a column that another one carries, or to a table that has
+// another name, until complete: the sequence would go with what goes then.
+func (c *compiler) ownedByHeld(op ddl.Op, n ddl.Name) bool {
+	after := c.now.Clone()
+	if after.ApplyOp(op) != nil {
+		return false // the statement's own turn reports what is wrong
+	}
+	s := after.Sequences[n]
+	return s != nil && s.OwnedColumn != "" && (c.physical(s.OwnedTable, s.OwnedColumn) != s.OwnedColumn || c.physicalTable(s.OwnedTable) != s.OwnedTable)
 }
 
 func (c *compiler) createTrigger(op ddl.CreateTrigger, sql string) error {
