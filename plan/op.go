@@ -172,7 +172,7 @@ func (c *compiler) op(op ddl.Op, sql string) error {
 		return c.refresh(op, sql)
 
 	case ddl.CreateSequence:
-		if c.ownedByHeld(op, ddl.Name{Schema: c.schemaFor(op.Sequence), Name: op.Sequence.Name}) {
+		if c.ownedByHeld(op, sql, ddl.Name{Schema: c.schemaFor(op.Sequence), Name: op.Sequence.Name}) {
 			return c.wait(op, sql)
 		}
 		return c.create(op, "SEQUENCE", op.Sequence, sql, "")

@@ -64,7 +64,7 @@ func (c *compiler) alterSequence(op ddl.AlterSequence, sql string) error {
 	if s == nil {
 		return fmt.Errorf("sequence %s does not exist", op.Sequence)
 	}
-	if c.ownedByHeld(op, s.Name) {
+	if c.ownedByHeld(op, sql, s.Name) {
 		return c.wait(op, sql)
 	}
 	cycle := "NO CYCLE"
@@ -85,9 +85,9 @@ func (c *compiler) alterSequence(op ddl.AlterSequence, sql string) error {
 
 // ownedByHeld says whether a statement gives a sequence to a column that another one carries, or to a table that has
 // another name, until complete: the sequence would go with what goes then.
-func (c *compiler) ownedByHeld(op ddl.Op, n ddl.Name) bool {
+func (c *compiler) ownedByHeld(op ddl.Op, sql string, n ddl.Name) bool {
 	after := c.now.Clone()
-	if after.ApplyOp(op) != nil {
+	if after.ApplyOp(op, sql) != nil {
 		return false // the statement's own turn reports what is wrong
 	}
 	s := after.Sequences[n]
