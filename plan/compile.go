@@ -108,6 +108,7 @@ type compiler struct {
 type held struct {
 	renamedTo string            // RENAME TO
 	movedTo   string            // SET SCHEMA
+	viewed    bool              // a view shows it under its new name until complete
 	columns   map[string]string // new name of a column → the physical column that will carry it after complete
 	gone      map[string]bool   // columns that go at complete
 	detaches  bool              // partitions, which until complete are part of it

@@ -266,12 +266,14 @@ func (c *compiler) readsNew(op ddl.Op, m ddl.Mention, table, renamed ddl.Name) b
 	if !shown && !reads(table) {
 		return false
 	}
-	if h.detaches {
+	if h.detaches || shown && !h.viewed {
 		switch op := op.(type) {
 		case ddl.Update, ddl.Delete, ddl.Insert:
-			return true // it means no rows of what is detached
+			return true // no rows of what is detached, and those of a table that has not got its name yet
 		case ddl.Other:
-			return op.Tag == "MERGE"
+			if op.Tag == "MERGE" {
+				return true
+			}
 		}
 	}
 	switch op := op.(type) {

@@ -142,6 +142,7 @@ func (c *compiler) renameRelation(n ddl.Name, to string, ifExists bool, sql stri
 	}
 	st.SQL = append(st.SQL, fmt.Sprintf("ALTER VIEW %s OWNER TO %s", full, qi(r.Owner)))
 	c.step(st)
+	c.hold(r.Name).viewed = true
 	c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{"DROP VIEW " + full.String(), sql}, Reverse: []string{back}})
 	return nil
 }

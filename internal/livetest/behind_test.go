@@ -319,6 +319,8 @@ func TestRandomFindings(t *testing.T) {
 		"type, then a sequence that is made its own": {sql: "ALTER TABLE t ALTER a TYPE bigint; CREATE SEQUENCE q OWNED BY t.a; ALTER TABLE t ALTER a SET DEFAULT nextval('q');"},
 		"renamed, then a sequence of its own":        {sql: "ALTER TABLE t RENAME a TO z; CREATE SEQUENCE q; ALTER TABLE t ALTER z SET DEFAULT nextval('q'); ALTER SEQUENCE q OWNED BY t.z;"},
 		"column of a new composite type":             {sql: "CREATE TYPE c AS (x int, y text); ALTER TABLE t ADD c c; CREATE TYPE r AS RANGE (SUBTYPE = int); ALTER TABLE t ADD r r; CREATE TABLE n (c c, r r);"},
+		"moved, then rows from it":                   {prepare: "CREATE SCHEMA aside", sql: "ALTER TABLE u SET SCHEMA aside; UPDATE t SET b = f.y FROM aside.u f WHERE f.id = t.id;", refused: "split-file"},
+		"tables change places, rows":                 {prepare: "CREATE TABLE u_new (id int, x int)", sql: "ALTER TABLE u RENAME TO u_old; ALTER TABLE u_new RENAME TO u; UPDATE t SET b = f.x FROM u f WHERE f.id = t.id;", refused: "split-file"},
 		"constraint renamed, then it all":            {sql: "ALTER TABLE t RENAME CONSTRAINT chk TO chk2; ALTER TABLE t RENAME a TO z; ALTER TABLE t DROP CONSTRAINT chk2;"},
 	} {
 		t.Run(name, func(t *testing.T) { tt.run(t, behindFixture) })
