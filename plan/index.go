@@ -65,6 +65,7 @@ func (c *compiler) createIndex(op ddl.CreateIndex, sql string) error {
 	if later {
 		// The old index goes at complete; until then the new one carries a name of ours.
 		op.Name = internalName(op.Name)
+		c.late[full.String()] = true
 		if has(c.live, ddl.Name{Schema: full.Schema, Name: op.Name}) {
 			return c.splitName(full.Name)
 		}
@@ -111,6 +112,7 @@ func (c *compiler) partitionedIndex(r *ddl.Relation, op, asSaid ddl.CreateIndex)
 			i.Name = full.Name
 			if c.occupied(full) {
 				i.Name = internalName(full.Name)
+				c.late[full.String()] = true
 				tmp := ddl.Name{Schema: full.Schema, Name: i.Name}
 				if has(c.live, tmp) {
 					return c.splitName(full.Name)

@@ -11,7 +11,7 @@ import (
 // recognise finds the statements that mean one change together, before any of them is compiled.
 func (c *compiler) recognise(stmts []ddl.Statement) error {
 	c.findSplits(stmts)
-	c.twins.dropDefault = map[string]bool{}
+	c.twins.dropDefault = map[madeRoom]bool{}
 	c.twins.rebuilt = map[string]string{}
 	type later struct{ table, column string }
 	typed := map[later]bool{}
@@ -25,7 +25,7 @@ func (c *compiler) recognise(stmts []ddl.Statement) error {
 				// DROP DEFAULT before the type changes is how a person makes room for the new default. Old
 				// writers keep the default they have until the swap.
 				if op.Expr == "" && typed[later{op.Table.Name, op.Column}] {
-					c.twins.dropDefault[op.Table.Name+"\x00"+op.Column] = true
+					c.twins.dropDefault[madeRoom{st.Pos, op.Column}] = true
 				}
 			case ddl.CreateEnum:
 				made[op.Type.Name] = true
@@ -40,12 +40,18 @@ func (c *compiler) recognise(stmts []ddl.Statement) error {
 	return nil
 }
 
+// madeRoom is the default of a column that a statement takes away before the type changes.
+type madeRoom struct {
+	at     ddl.Pos
+	column string
+}
+
 // afterHeld handles what comes behind a change that the file itself defers to complete: it has to wait too,
 // and can only do so when it is a moment's work.
 func (c *compiler) afterHeld(op ddl.Op, sql string) (bool, error) {
 	switch op := op.(type) {
 	case ddl.SetDefault:
-		if op.Expr == "" && c.twins.dropDefault[op.Table.Name+"\x00"+op.Column] {
+		if op.Expr == "" && c.twins.dropDefault[madeRoom{c.stmt.Pos, op.Column}] {
 			return true, nil // the swap leaves the default away
 		}
 		if c.twins.splits[c.resolve(op.Table)].adds(op.Column) {

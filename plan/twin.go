@@ -26,7 +26,7 @@ type twinSet struct {
 	splits map[ddl.Name]*split
 	once   map[ddl.Pos]string // statements that compute something once from what the file drops
 
-	dropDefault map[string]bool   // table NUL column: DROP DEFAULT that makes room for a new type
+	dropDefault map[madeRoom]bool // DROP DEFAULT that makes room for a new type
 	rebuilt     map[string]string // enum that is built again → what the old one is called then
 	enums       []enumPair
 	done        map[ddl.Name][]string // columns of either shape, per table
