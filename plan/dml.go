@@ -230,14 +230,29 @@ func (c *compiler) walkKey(r *ddl.Relation, assigned []string) []string {
 		return true
 	}
 	if pk := r.PrimaryKey(); pk != nil && fits(pk.Columns) {
-		return pk.Columns
+		return c.keyNow(r, pk.Columns)
 	}
 	for _, i := range r.Indexes {
 		if i.Unique && i.Valid && i.Immediate && i.Predicate == "" && !i.HasExpr && fits(i.Keys) {
-			return i.Keys
+			return c.keyNow(r, i.Keys)
 		}
 	}
 	return nil
+}
+
+// keyNow gives the columns of a key that are NOT NULL until complete: the second name of a renamed column is not.
+func (c *compiler) keyNow(r *ddl.Relation, cols []string) []string {
+	live := c.live.Relations[r.Name]
+	if live == nil {
+		return cols
+	}
+	out := slices.Clone(cols)
+	for i, col := range cols {
+		if k := live.Column(col); k == nil || !k.NotNull {
+			out[i] = c.physical(r.Name, col)
+		}
+	}
+	return out
 }
 
 // readsTable reports whether an expression looks at other rows of the target.

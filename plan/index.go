@@ -239,9 +239,10 @@ func (c *compiler) dropIndex(op ddl.DropIndex, sql string) error {
 		return c.asIs(op, strings.Replace(sql, "CONCURRENTLY", "", 1), "")
 	}
 	c.dropped[i.Name.String()] = true
+	attributes := indexAttributes(c.now.Relation(i.Table), i)
 	if i.Partitioned || i.Constraint != "" || op.Cascade || !c.big(c.now.Relation(i.Table)) && !op.Concurrently {
 		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
-			Reverse: []string{indexDef(i.Definition, false)}})
+			Reverse: append([]string{indexDef(i.Definition, false)}, attributes...)})
 		return nil
 	}
 	c.later(Step{Kind: Concurrently, Title: title(sql), SQL: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + i.Name.String()},
@@ -249,7 +250,7 @@ func (c *compiler) dropIndex(op ddl.DropIndex, sql string) error {
 		// A killed DROP leaves an invalid index, and so does a killed build of the way back.
 		CleanupIf: indexProbe(i.Name, i.Table, false),
 		Cleanup:   []string{"DROP INDEX CONCURRENTLY IF EXISTS " + i.Name.String()},
-		Reverse:   []string{indexDef(i.Definition, true)}, ReverseConcurrently: true})
+		Reverse:   append([]string{indexDef(i.Definition, true)}, attributes...), ReverseConcurrently: true})
 	return nil
 }
 

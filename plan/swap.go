@@ -176,6 +176,12 @@ func (c *compiler) takeName(s *swap, m *ddl.Relation, i *ddl.Index, cols map[str
 	if k := m.Constraint(i.Constraint); k != nil && k.Comment != "" {
 		out = append(out, fmt.Sprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", qi(k.Name), m.Name, ddl.QuoteLiteral(k.Comment)))
 	}
+	return append(out, indexAttributes(m, i)...)
+}
+
+// indexAttributes restores what CREATE INDEX does not say.
+func indexAttributes(m *ddl.Relation, i *ddl.Index) []string {
+	var out []string
 	if i.Comment != "" {
 		out = append(out, fmt.Sprintf("COMMENT ON INDEX %s IS %s", i.Name, ddl.QuoteLiteral(i.Comment)))
 	}

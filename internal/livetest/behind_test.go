@@ -323,6 +323,8 @@ func TestRandomFindings(t *testing.T) {
 		"tables change places, rows":                 {prepare: "CREATE TABLE u_new (id int, x int)", sql: "ALTER TABLE u RENAME TO u_old; ALTER TABLE u_new RENAME TO u; UPDATE t SET b = f.x FROM u f WHERE f.id = t.id;", refused: "split-file"},
 		"default dropped behind a type":              {prepare: "ALTER TABLE t ALTER a SET DEFAULT 3", sql: "ALTER TABLE t ALTER a DROP DEFAULT, ALTER a TYPE bigint, ALTER a SET DEFAULT 5; ALTER TABLE t ALTER a DROP DEFAULT;"},
 		"index that gets its name, said":             {prepare: "CREATE VIEW v AS SELECT 1 AS one", sql: "DROP VIEW v; CREATE INDEX v ON t (b, s); ALTER TABLE t CLUSTER ON v; DROP INDEX t_a; CREATE INDEX t_a ON t (b, a); COMMENT ON INDEX t_a IS 'c';"},
+		"index with a comment, dropped":              {prepare: "COMMENT ON INDEX t_a IS 'c'; ALTER TABLE t CLUSTER ON t_a", sql: "DROP INDEX t_a;"},
+		"key renamed, then rows":                     {sql: "ALTER TABLE u RENAME id TO nr; DELETE FROM u WHERE nr > 190; UPDATE u SET x = x + 1000 WHERE nr > 50;"},
 		"constraint renamed, then it all":            {sql: "ALTER TABLE t RENAME CONSTRAINT chk TO chk2; ALTER TABLE t RENAME a TO z; ALTER TABLE t DROP CONSTRAINT chk2;"},
 	} {
 		t.Run(name, func(t *testing.T) { tt.run(t, behindFixture) })
