@@ -472,6 +472,10 @@ func (c *compiler) swapForeignKeys(s *swap, tables []*ddl.Relation, columns map[
 					return c.refuse("partitioned-reference", "drop the foreign key first and add it again in a later migration",
 						"foreign key %s of %s needs a unique constraint of the partitioned table %s on the new column, which PostgreSQL cannot have before complete", qi(k.Name), k.Table, k.RefTable)
 				}
+				if live := c.live.Relations[c.physicalTable(k.Table)]; live != nil && live.Constraint(internalName(k.Name)) != nil {
+					return c.refuse("held-column", "change both ends of the foreign key in neighbouring statements, or one of them in a later migration",
+						"foreign key %s of %s has columns that two statements of the file change", qi(k.Name), k.Table)
+				}
 				c.twinForeignKey(s, k, mine, theirs)
 			}
 		}

@@ -325,6 +325,7 @@ func TestRandomFindings(t *testing.T) {
 		"index that gets its name, said":             {prepare: "CREATE VIEW v AS SELECT 1 AS one", sql: "DROP VIEW v; CREATE INDEX v ON t (b, s); ALTER TABLE t CLUSTER ON v; DROP INDEX t_a; CREATE INDEX t_a ON t (b, a); COMMENT ON INDEX t_a IS 'c';"},
 		"index with a comment, dropped":              {prepare: "COMMENT ON INDEX t_a IS 'c'; ALTER TABLE t CLUSTER ON t_a", sql: "DROP INDEX t_a;"},
 		"key renamed, then rows":                     {sql: "ALTER TABLE u RENAME id TO nr; DELETE FROM u WHERE nr > 190; UPDATE u SET x = x + 1000 WHERE nr > 50;"},
+		"both ends of a foreign key, apart":          {sql: "ALTER TABLE t ALTER id TYPE bigint; ALTER TABLE t ALTER s SET DEFAULT 'x'; ALTER TABLE u ALTER t_id TYPE bigint;", refused: "held-column"},
 		"constraint renamed, then it all":            {sql: "ALTER TABLE t RENAME CONSTRAINT chk TO chk2; ALTER TABLE t RENAME a TO z; ALTER TABLE t DROP CONSTRAINT chk2;"},
 	} {
 		t.Run(name, func(t *testing.T) { tt.run(t, behindFixture) })
