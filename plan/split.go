@@ -69,6 +69,7 @@ type adds struct {
 	columns []ddl.Column
 	from    map[string]string // by the UPDATEs so far, from a row as it was before the file
 	updates []derived
+	retyped map[string]bool // columns whose type changed before they were written
 }
 
 // derived is a statement that writes what it computes from rows.
@@ -88,6 +89,10 @@ func (f *splitFinder) see(i int, st ddl.Statement, op ddl.Op) {
 	case ddl.AddColumn:
 		if r := f.now.Relation(op.Table); r != nil && !f.waiting && !plainly(st) {
 			f.add(r, op.Column)
+		}
+	case ddl.AlterColumnType:
+		if r := f.now.Relation(op.Table); r != nil && f.adds[r.Name] != nil {
+			f.adds[r.Name].retype(op)
 		}
 	case ddl.Update:
 		if r := f.now.Relation(op.Table); r != nil && !f.waiting {
@@ -114,13 +119,31 @@ func (f *splitFinder) add(r *ddl.Relation, k ddl.Column) {
 	}
 	t := f.adds[r.Name]
 	if t == nil {
-		t = &adds{from: map[string]string{}}
+		t = &adds{from: map[string]string{}, retyped: map[string]bool{}}
 		f.adds[r.Name] = t
 	}
 	t.columns = append(t.columns, k)
 	t.from[k.Name] = "NULL::" + k.Type.SQL
 	if k.Default != "" {
 		t.from[k.Name] = "(" + k.Default + ")::" + k.Type.SQL
+	}
+}
+
+// retype makes the value of an added column what a type change makes of it.
+func (t *adds) retype(op ddl.AlterColumnType) {
+	_, ours := t.from[op.Column]
+	if !ours || slices.ContainsFunc(t.updates, func(u derived) bool { return slices.Contains(u.columns, op.Column) }) {
+		return // behind the split it is a type change like another
+	}
+	t.retyped[op.Column] = true
+	using := op.Using
+	if using == "" {
+		using = qi(op.Column)
+	}
+	if expr, err := ddl.SubstituteColumns(using, t.from); err == nil && !ddl.OfTheMoment(using) {
+		t.from[op.Column] = "(" + expr + ")::" + op.Type.SQL
+	} else {
+		delete(t.from, op.Column) // an UPDATE that reads or writes it is none of a split's
 	}
 }
 
@@ -224,6 +247,9 @@ func (f *splitFinder) splits() map[ddl.Name]*split {
 					s.olds = append(s.olds, col)
 				}
 			}
+		}
+		if slices.ContainsFunc(s.news, func(k ddl.Column) bool { return t.retyped[k.Name] }) {
+			continue // a split makes its columns itself, when the file has changed them already
 		}
 		if len(s.news) > 0 && len(s.news) == len(in) && len(s.olds) > 0 {
 			out[table] = s

@@ -81,7 +81,7 @@ func (c *compiler) alterType(op ddl.AlterColumnType, sql string) error {
 		if after := c.now.Clone(); c.big(r) && (after.ApplyOp(op, sql) != nil || costly(after, back)) {
 			st.Irreversible = fmt.Sprintf("PostgreSQL has no instant way from %s back to %s", op.Type.SQL, col.Type)
 		} else {
-			st.Reverse = []string{back}
+			st.Reverse = append([]string{back}, c.storedAs(r, col.Name)...)
 		}
 		c.step(st)
 		return nil
@@ -123,6 +123,18 @@ func (c *compiler) alterType(op ddl.AlterColumnType, sql string) error {
 	c.twins.types = append(c.twins.types, t)
 	c.twins.done[r.Name] = append(c.twins.done[r.Name], col.Name)
 	return nil
+}
+
+// storedAs says again how a column is stored and watched, in the table and each one below it: a type change gives it what
+// the type has.
+func (c *compiler) storedAs(r *ddl.Relation, col string) []string {
+	var out []string
+	for _, m := range c.family(r) {
+		for _, action := range []string{"SetStorage", "SetStatistics"} {
+			out = append(out, "ALTER TABLE ONLY "+m.Name.String()+" "+c.reverseAlter(ddl.AlterTable{Action: action, Column: col}, m))
+		}
+	}
+	return out
 }
 
 // newEnum lets a twin use the new enum under the name it has until complete.
