@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
 // SchemaError is why a statement cannot run on the schema as it is.
@@ -36,6 +38,9 @@ const (
 	invalidForeignKey  = "42830"
 	notSupported       = "0A000"
 	duplicateEnumLabel = duplicateObject
+
+	notInPrerequisiteState = "55000"
+	datatypeMismatch       = "42804"
 )
 
 func refuse(code, hint, format string, args ...any) error {
@@ -59,7 +64,7 @@ func (s *Schema) Apply(st Statement) error {
 	}
 	defer func() { s.dropping = nil }()
 	for _, op := range st.Ops {
-		if err := s.ApplyOp(op, st.SQL); err != nil {
+		if err := s.applyOp(op, st.SQL, st.tree); err != nil {
 			return err
 		}
 	}
@@ -73,20 +78,32 @@ func (s *Schema) drops(n Name) {
 }
 
 // ApplyOp is Apply for one operation. sql says it alone: [Statement.Alone].
-func (s *Schema) ApplyOp(op Op, sql string) error {
+func (s *Schema) ApplyOp(op Op, sql string) error { return s.applyOp(op, sql, nil) }
+
+// applyOp is ApplyOp for an operation whose tree may be known, with positions of another text than sql.
+func (s *Schema) applyOp(op Op, sql string, tree *pg.RawStmt) error {
 	s.own()
-	err := s.dispatch(op, sql)
+	s.constraints.next()
+	err := s.dispatch(op, sql, tree)
 	var se *SchemaError
-	if s.opaque && errors.As(err, &se) {
-		switch se.Code {
-		case undefinedTable, undefinedColumn, undefinedObject, undefinedSchema:
+	if !errors.As(err, &se) {
+		return err
+	}
+	switch se.Code {
+	case undefinedTable, undefinedColumn, undefinedObject, undefinedSchema:
+		if s.opaque {
 			return nil // it may have been made by what could not be followed
+		}
+		fallthrough
+	case notInPrerequisiteState, datatypeMismatch:
+		if s.forgiven(op) {
+			return nil
 		}
 	}
 	return err
 }
 
-func (s *Schema) dispatch(op Op, sql string) error {
+func (s *Schema) dispatch(op Op, sql string, tree *pg.RawStmt) error {
 	switch op := op.(type) {
 	case CreateTable:
 		return s.createTable(op)
@@ -136,7 +153,7 @@ func (s *Schema) dispatch(op Op, sql string) error {
 	case Set:
 		return s.set(op)
 	case Other:
-		return s.other(op, sql)
+		return s.other(op, sql, tree)
 	case Truncate:
 		_, err := s.must(op.Table, "rpf")
 		return err
@@ -153,8 +170,8 @@ func (s *Schema) dispatch(op Op, sql string) error {
 		}
 		return err
 	}
-	if _, ok := op.(Do); ok {
-		s.opaque = true
+	if do, ok := op.(Do); ok {
+		s.applyDo(do)
 	}
 	return nil // Reindex, Transaction
 }

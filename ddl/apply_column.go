@@ -139,6 +139,7 @@ func (s *Schema) defineColumn(r *Relation, c Column) ([]Constraint, error) {
 		}
 		have.Type, have.TypeName, have.Mod, have.Array, have.Storage = t.text, t.name, t.mod, t.array, t.storage
 		have.Collation = qualifiedCollation(c.Collation)
+		have.Assumed = false
 		if t.serial {
 			have.Sequence = s.newSequence(r.Name, c.Name, t.text, false)
 			have.Default = "nextval(" + QuoteLiteral(have.Sequence.String()) + "::regclass)"
@@ -360,10 +361,21 @@ func (s *Schema) clearColumn(r *Relation, name string, cascade bool, inTheWay fu
 				}
 			}
 		case "policy":
-			r.Policies = slices.DeleteFunc(r.Policies, func(p *Policy) bool { return p.Name == d.Name.Name })
+			s.dropPolicy(d.Table, d.Name.Name)
+		case "rule":
+			s.dropRule(d.Table, d.Name.Name)
 		case "trigger":
 			r.Triggers = slices.DeleteFunc(r.Triggers, func(t *Trigger) bool { return t.Name == d.Name.Name })
 		}
+	}
+	for _, p := range slices.Clone(r.Policies) {
+		if !slices.Contains(p.Columns, name) {
+			continue
+		}
+		if !cascade {
+			return inTheWay("policy " + QuoteIdent(p.Name) + " on table " + r.Name.String())
+		}
+		s.dropPolicy(r.Name, p.Name)
 	}
 	for _, t := range r.Triggers {
 		if slices.Contains(t.UsesColumns, name) && !cascade {
@@ -420,6 +432,7 @@ func (s *Schema) renameColumnIn(r *Relation, from, to string) {
 	if c == nil {
 		return
 	}
+	s.renameInDependents(r, from, to)
 	c.Name = to
 	list := func(l []string) {
 		for i := range l {
@@ -460,7 +473,9 @@ func (s *Schema) renameColumnIn(r *Relation, from, to string) {
 	}
 	for _, p := range r.Policies {
 		list(p.Columns)
-		text(&p.Definition)
+	}
+	for _, x := range r.Rules {
+		list(x.Columns)
 	}
 	for i := range r.Statistics {
 		list(r.Statistics[i].Columns)
@@ -493,6 +508,62 @@ func (s *Schema) renameColumnIn(r *Relation, from, to string) {
 	}
 }
 
+// renameInDependents gives a column its new name in the definitions of what stands on it.
+func (s *Schema) renameInDependents(r *Relation, from, to string) {
+	rename := func(def *string) {
+		text, told := s.renamedIn(*def, r, from, to)
+		if !told {
+			text = renameIdent(*def, from, to)
+		}
+		*def = text
+	}
+	policy := func(of *Relation, name string) {
+		for _, p := range s.mut(of).Policies {
+			if p.Name == name {
+				rename(&p.Definition)
+			}
+		}
+	}
+	rule := func(of *Relation, name string) {
+		for _, x := range s.mut(of).Rules {
+			if x.Name == name {
+				rename(&x.Definition)
+			}
+		}
+	}
+	done := map[Dependent]bool{}
+	for _, d := range slices.Clone(r.Dependents) {
+		of := s.Relations[d.Table]
+		if d.Depth > 1 || d.Column != from || done[d] || of == r {
+			continue
+		}
+		done[d] = true
+		switch v := s.Relations[d.Name]; {
+		case (d.Kind == "view" || d.Kind == "materialized view") && v != nil:
+			v = s.mut(v)
+			if text, told := s.renamedIn(v.Definition, r, from, to); told {
+				v.Definition = text
+			} else {
+				v.Definition = ""
+			}
+		case d.Kind == "policy" && of != nil:
+			policy(of, d.Name.Name)
+		case d.Kind == "rule" && of != nil:
+			rule(of, d.Name.Name)
+		}
+	}
+	for _, p := range r.Policies {
+		if slices.Contains(p.Columns, from) {
+			policy(r, p.Name)
+		}
+	}
+	for _, x := range r.Rules {
+		if slices.Contains(x.Columns, from) {
+			rule(r, x.Name)
+		}
+	}
+}
+
 func (s *Schema) alterType(r *Relation, c *RelColumn, op AlterColumnType) error {
 	t, err := s.resolveType(op.Type)
 	if err != nil {
@@ -503,6 +574,7 @@ func (s *Schema) alterType(r *Relation, c *RelColumn, op AlterColumnType) error 
 	}
 	c.Type, c.TypeName, c.Mod, c.Array, c.Storage = t.text, t.name, t.mod, t.array, t.storage
 	c.Collation = qualifiedCollation(op.Collation)
+	c.Assumed = false
 	c.HasMissing, c.AvgWidth = false, 0
 	if q := s.Sequences[c.Sequence]; q != nil && c.Identity != 0 {
 		s.retypeSequence(s.mutSequence(q), t.text)

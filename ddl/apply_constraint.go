@@ -121,11 +121,12 @@ func (s *Schema) eachChild(r *Relation, do func(child *Relation) error) error {
 }
 
 func (s *Schema) addCheck(r *Relation, c Constraint, only bool, from *TableConstraint) error {
-	con := &TableConstraint{Name: c.Name, Table: r.Name, Kind: Check, Columns: columnsIn(r, c.Expr), Definition: "CHECK ((" + c.Expr + "))",
-		Valid: !c.NotValid && !c.NotEnforced, NotEnforced: c.NotEnforced, NoInherit: c.NoInherit, Local: from == nil}
-	if err := s.knownColumns(r, c.Expr); err != nil {
+	columns, err := s.columnsOf(r, c.Expr)
+	if err != nil {
 		return err
 	}
+	con := &TableConstraint{Name: c.Name, Table: r.Name, Kind: Check, Columns: columns, Definition: "CHECK ((" + c.Expr + "))",
+		Valid: !c.NotValid && !c.NotEnforced, NotEnforced: c.NotEnforced, NoInherit: c.NoInherit, Local: from == nil}
 	if c.NoInherit {
 		con.Definition += " NO INHERIT"
 	}
@@ -150,11 +151,11 @@ func (s *Schema) addCheck(r *Relation, c Constraint, only bool, from *TableConst
 	return s.eachChild(r, func(child *Relation) error { return s.addConstraint(child, c, false, con) })
 }
 
-// knownColumns refuses an expression over r that names a column which r does not have.
-func (s *Schema) knownColumns(r *Relation, expr string) error {
-	t, err := pg.Parse("SELECT " + expr)
-	if err != nil {
-		return nil // the server will say
+// columnsOf is columnsIn for an expression that must not name a column which r does not have.
+func (s *Schema) columnsOf(r *Relation, expr string) ([]string, error) {
+	t := exprTree(expr)
+	if t == nil {
+		return nil, nil // the server will say
 	}
 	var missing error
 	walk(t, func(m any) bool {
@@ -166,7 +167,7 @@ func (s *Schema) knownColumns(r *Relation, expr string) error {
 		}
 		return missing == nil
 	})
-	return missing
+	return existing(r, columnRefs(t)), missing
 }
 
 var systemColumns = map[string]bool{"tableoid": true, "ctid": true, "xmin": true, "xmax": true, "cmin": true, "cmax": true}
@@ -182,10 +183,12 @@ func (s *Schema) addForeignKey(r *Relation, c Constraint) error {
 	refs, index := slices.Clone(c.RefColumns), ""
 	if len(refs) == 0 {
 		pk := to.PrimaryKey()
-		if pk == nil {
+		if pk == nil && !to.incomplete() {
 			return refuse(undefinedObject, "", "there is no primary key for referenced table %q", to.Name.Name)
 		}
-		refs, index = slices.Clone(pk.Columns), pk.Index
+		if pk != nil {
+			refs, index = slices.Clone(pk.Columns), pk.Index
+		}
 	} else {
 		for _, col := range refs {
 			if to.Column(col) == nil {
@@ -193,11 +196,11 @@ func (s *Schema) addForeignKey(r *Relation, c Constraint) error {
 			}
 		}
 		index = s.uniqueOver(to, refs)
-		if index == "" {
+		if index == "" && !to.incomplete() {
 			return refuse(invalidForeignKey, "", "there is no unique constraint matching given keys for referenced table %q", to.Name.Name)
 		}
 	}
-	if len(refs) != len(c.Columns) {
+	if len(refs) != len(c.Columns) && (len(refs) > 0 || !to.incomplete()) {
 		return refuse(invalidForeignKey, "", "number of referencing and referenced columns for foreign key disagree")
 	}
 	con := &TableConstraint{Name: c.Name, Table: r.Name, Kind: ForeignKey, Columns: slices.Clone(c.Columns), RefTable: to.Name, RefColumns: refs,
@@ -231,7 +234,10 @@ func (s *Schema) uniqueOver(to *Relation, cols []string) string {
 // foreignKeyText prints a foreign key as pg_get_constraintdef does; its actions come from the text.
 func foreignKeyText(con *TableConstraint, c Constraint) string {
 	text := "FOREIGN KEY (" + identList(con.Columns) + ") REFERENCES " + con.RefTable.String() + "(" + identList(con.RefColumns) + ")"
-	t, err := pg.Parse("ALTER TABLE x ADD " + c.Body)
+	if !actionsWritten(c.Body) {
+		return text + deferText(c)
+	}
+	t, err := parseSQL("ALTER TABLE x ADD " + c.Body)
 	if err == nil {
 		k := t.Stmts[0].Stmt.GetAlterTableStmt().GetCmds()[0].GetAlterTableCmd().GetDef().GetConstraint()
 		if k.GetFkMatchtype() == "f" {
@@ -249,6 +255,12 @@ func foreignKeyText(con *TableConstraint, c Constraint) string {
 		}
 	}
 	return text + deferText(c)
+}
+
+// actionsWritten reports whether a foreign key may say how it matches, or what follows a change of a key.
+func actionsWritten(body string) bool {
+	toks, ok := lex(body)
+	return !ok || slices.ContainsFunc(toks, func(t token) bool { return t.kind == pg.Token_MATCH || t.kind == pg.Token_ON })
 }
 
 func deferText(c Constraint) string {
@@ -414,7 +426,7 @@ func indexConstraint(x *Index, c Constraint) *TableConstraint {
 
 // excludeElems reads the elements and predicate of an EXCLUDE constraint.
 func excludeElems(c Constraint) ([]IndexElem, string) {
-	t, err := pg.Parse("ALTER TABLE x ADD " + c.Body)
+	t, err := parseSQL("ALTER TABLE x ADD " + c.Body)
 	if err != nil {
 		return nil, ""
 	}

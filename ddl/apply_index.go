@@ -31,11 +31,12 @@ func (s *Schema) createIndex(op CreateIndex) error {
 			}
 			continue
 		}
-		if err := s.knownColumns(r, e.Expr); err != nil {
+		columns, err := s.columnsOf(r, e.Expr)
+		if err != nil {
 			return err
 		}
 		x.HasExpr = true
-		x.Columns = append(x.Columns, columnsIn(r, e.Expr)...)
+		x.Columns = append(x.Columns, columns...)
 	}
 	for _, c := range op.Include {
 		if r.Column(c) == nil {
@@ -43,10 +44,11 @@ func (s *Schema) createIndex(op CreateIndex) error {
 		}
 	}
 	if op.Where != "" {
-		if err := s.knownColumns(r, op.Where); err != nil {
+		columns, err := s.columnsOf(r, op.Where)
+		if err != nil {
 			return err
 		}
-		x.Columns = append(x.Columns, columnsIn(r, op.Where)...)
+		x.Columns = append(x.Columns, columns...)
 	}
 	if op.Name == "" {
 		x.Name.Name = IndexName(r.Name.Name, op.ColumnNames(), LabelIndex, s.takenRelation(r.Name.Schema))
@@ -291,6 +293,9 @@ func (s *Schema) findIndex(n Name) (*Relation, *Index, error) {
 		slices.Sort(there)
 		return nil, nil, refuse(undefinedObject, didYouMean(n.Name, there), "index %q does not exist", unquoted(n))
 	}
+	if x.Assumed && s.Relations[x.Table] == nil {
+		return nil, x, nil
+	}
 	r := s.mut(s.Relations[x.Table])
 	return r, s.Indexes[x.Name], nil
 }
@@ -302,6 +307,11 @@ func (s *Schema) dropIndex(op DropIndex) error {
 			return nil
 		}
 		return err
+	}
+	if r == nil {
+		s.went(x.Name)
+		s.takeIndex(x)
+		return nil
 	}
 	if x.Constraint != "" {
 		return refuse(dependentObjects, "drop the constraint instead", "cannot drop index %s because constraint %s on table %s requires it",
@@ -324,6 +334,7 @@ func (s *Schema) dropIndex(op DropIndex) error {
 
 // removeIndex takes an index away with its constraint and its partitions' indexes.
 func (s *Schema) removeIndex(r *Relation, x *Index) {
+	s.went(x.Name)
 	delete(s.Indexes, x.Name)
 	r.Indexes = slices.DeleteFunc(r.Indexes, func(i *Index) bool { return i == x })
 	if x.Constraint != "" {
@@ -371,6 +382,13 @@ func (s *Schema) renameIndex(op RenameIndex) error {
 	was := x.Name
 	delete(s.Indexes, was)
 	x.Definition = renameIdent(x.Definition, was.Name, op.To)
+	s.went(was)
+	if r == nil {
+		named := *x
+		named.Name = to
+		s.Indexes[to] = &named
+		return nil
+	}
 	x.Name = to
 	s.Indexes[to] = x
 	if c := r.Constraint(x.Constraint); c != nil && x.Constraint != "" {
@@ -400,7 +418,7 @@ func (s *Schema) attachIndex(op AttachIndex) error {
 	if err != nil {
 		return err
 	}
-	if x.Parent == parent.Name {
+	if x.Parent == parent.Name || r == nil || s.Relations[parent.Table] == nil {
 		return nil
 	}
 	if !x.Parent.IsZero() {

@@ -41,7 +41,7 @@ func (s *Schema) applyTypeOp(op Op) error {
 		if err != nil {
 			return err
 		}
-		s.addType(&Type{Name: n, Kind: 'e', Labels: slices.Clone(op.Labels), Owner: s.User})
+		s.addType(&Type{Name: n, Kind: 'e', Labels: slices.Clone(op.Labels), Owner: s.User, ACL: s.newACL('T', n.Schema, s.User)})
 		return nil
 	case CreateDomain:
 		return s.createDomain(op)
@@ -76,6 +76,10 @@ func (s *Schema) applyTypeOp(op Op) error {
 		return addEnumValue(t, op)
 	case RenameEnumValue:
 		i := slices.Index(t.Labels, op.From)
+		if i < 0 && t.Assumed {
+			i = len(t.Labels)
+			t.Labels = append(t.Labels, op.From)
+		}
 		if i < 0 {
 			return refuse("22023", didYouMean(op.From, t.Labels), "%q is not an existing enum label", op.From)
 		}
@@ -107,6 +111,10 @@ func addEnumValue(t *Type, op AddEnumValue) error {
 	at := len(t.Labels)
 	if near := op.Before + op.After; near != "" {
 		i := slices.Index(t.Labels, near)
+		if i < 0 && t.Assumed {
+			t.Labels = append(t.Labels, op.Label)
+			return nil
+		}
 		if i < 0 {
 			return refuse("22023", didYouMean(near, t.Labels), "%q is not an existing enum label", near)
 		}
@@ -128,7 +136,7 @@ func (s *Schema) createDomain(op CreateDomain) error {
 	if err != nil {
 		return err
 	}
-	t := &Type{Name: n, Kind: 'd', Base: base.text, NotNull: op.NotNull, Default: op.Default, DefaultVolatile: s.volatileDefault(op.Default), Owner: s.User}
+	t := &Type{Name: n, Kind: 'd', Base: base.text, NotNull: op.NotNull, Default: op.Default, DefaultVolatile: s.volatileDefault(op.Default), Owner: s.User, ACL: s.newACL('T', n.Schema, s.User)}
 	s.addType(t)
 	if op.NotNull && s.Version >= 180000 {
 		t.Constraints = append(t.Constraints, &TableConstraint{Name: s.domainConstraintName(t, LabelNotNull), Kind: NotNull, Definition: "NOT NULL", Valid: true})
@@ -182,6 +190,9 @@ func (s *Schema) alterDomain(t *Type, op AlterDomain) error {
 		s.addDomainConstraint(t, op.Constraint)
 	case "validate constraint":
 		i, err := find()
+		if err != nil && t.Assumed {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -189,7 +200,7 @@ func (s *Schema) alterDomain(t *Type, op AlterDomain) error {
 	case "drop constraint":
 		i, err := find()
 		if err != nil {
-			if op.IfExists {
+			if op.IfExists || t.Assumed {
 				return nil
 			}
 			return err
@@ -215,6 +226,7 @@ func (s *Schema) moveType(t *Type, to Name) {
 	t = s.mutType(t)
 	was := t.Name
 	delete(s.Types, was)
+	s.went(was)
 	t.Name = to
 	s.addType(t)
 	for _, n := range s.sortedRelations() {
@@ -264,6 +276,7 @@ func (s *Schema) dropType(t *Type, op DropType) error {
 		}
 	}
 	delete(s.Types, t.Name)
+	s.went(t.Name)
 	if t.Kind == 'r' {
 		for n, m := range s.Types {
 			if m.Kind == 'm' && m.Base == t.Name.String() {
@@ -336,7 +349,7 @@ func (s *Schema) sequenceOptions(q *Sequence, options string) {
 	if strings.TrimSpace(options) == "" {
 		return
 	}
-	t, err := pg.Parse("ALTER SEQUENCE x " + options)
+	t, err := parseSQL("ALTER SEQUENCE x " + options)
 	if err != nil {
 		return
 	}
@@ -496,7 +509,7 @@ func (s *Schema) createSequence(op CreateSequence, sql string) error {
 	s.defaultSequence(q, "bigint")
 	s.Sequences[n] = q
 	s.took(q)
-	t, err := pg.Parse(sql)
+	t, err := parseSQL(sql)
 	if err == nil && len(t.Stmts) == 1 && t.Stmts[0].Stmt.GetCreateSeqStmt() != nil {
 		c := t.Stmts[0].Stmt.GetCreateSeqStmt()
 		q.Persistence = persistence(c.Sequence)
@@ -532,6 +545,7 @@ func (s *Schema) dropSequence(q *Sequence, op DropSequence) error {
 		}
 	}
 	delete(s.Sequences, q.Name)
+	s.went(q.Name)
 	return nil
 }
 
@@ -539,6 +553,7 @@ func (s *Schema) moveSequence(q *Sequence, to Name) {
 	q = s.mutSequence(q)
 	was := q.Name
 	delete(s.Sequences, was)
+	s.went(was)
 	q.Name = to
 	s.Sequences[to] = q
 	s.took(q)

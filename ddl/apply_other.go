@@ -1,432 +1,24 @@
 package ddl
 
 import (
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
-func (s *Schema) createTrigger(op CreateTrigger, sql string) error {
-	r, err := s.must(op.Table, "rpvf")
-	if err != nil {
-		return err
-	}
-	t := &Trigger{Name: op.Name, Definition: sql, Enabled: 'O', Columns: slices.Clone(op.Columns), Constraint: op.Constraint}
-	for _, c := range op.Columns {
-		if r.Column(c) == nil {
-			return s.noColumn(r, c)
-		}
-	}
-	uses := map[string]bool{}
-	for _, c := range op.Columns {
-		uses[c] = true
-	}
-	replace := false
-	if p, err := pg.Parse(sql); err == nil && len(p.Stmts) == 1 && p.Stmts[0].Stmt.GetCreateTrigStmt() != nil {
-		c := p.Stmts[0].Stmt.GetCreateTrigStmt()
-		replace = c.Replace
-		t.Row, t.Before, t.InsteadOf = c.Row, c.Timing&2 != 0, c.Timing&64 != 0
-		t.OnInsert, t.OnDelete, t.OnUpdate, t.OnTruncate = c.Events&4 != 0, c.Events&8 != 0, c.Events&16 != 0, c.Events&32 != 0
-		t.Function = nameOf(c.Funcname).String()
-		for c := range columnRefs(c.WhenClause) {
-			uses[c] = true
-		}
-	}
-	t.UsesColumns = existing(r, uses)
-	i := slices.IndexFunc(r.Triggers, func(x *Trigger) bool { return x.Name == op.Name })
-	if i >= 0 && !replace {
-		return refuse(duplicateObject, "", "trigger %q for relation %q already exists", op.Name, r.Name.Name)
-	}
-	r = s.mut(r)
-	if i >= 0 {
-		r.Triggers = slices.Delete(r.Triggers, i, i+1)
-	}
-	r.Triggers = append(r.Triggers, t)
-	r.sortParts()
-	if r.Kind == 'p' && t.Row {
-		return s.eachChild(r, func(child *Relation) error { s.inheritTriggers(child, r); return nil })
-	}
-	return nil
-}
-
-func (s *Schema) dropTrigger(op DropTrigger) error {
-	r := s.lookup(op.Table)
-	if r == nil {
-		if op.IfExists {
-			return nil
-		}
-		return s.noRelation(op.Table)
-	}
-	t := r.trigger(op.Name)
-	if t == nil {
-		if op.IfExists {
-			return nil
-		}
-		var there []string
-		for _, x := range r.Triggers {
-			there = append(there, x.Name)
-		}
-		return refuse(undefinedObject, didYouMean(op.Name, there), "trigger %q for table %q does not exist", op.Name, r.Name.Name)
-	}
-	s.removeTrigger(s.mut(r), op.Name)
-	return nil
-}
-
-func (r *Relation) trigger(name string) *Trigger {
-	for _, t := range r.Triggers {
-		if t.Name == name {
-			return t
-		}
-	}
-	return nil
-}
-
-func (s *Schema) removeTrigger(r *Relation, name string) {
-	t := r.trigger(name)
-	s.forgetDependent("trigger", r.Name, name)
-	r.Triggers = slices.DeleteFunc(r.Triggers, func(x *Trigger) bool { return x.Name == name })
-	if t != nil && t.Row && r.Kind == 'p' {
-		s.eachChild(r, func(child *Relation) error { s.removeTrigger(child, name); return nil })
-	}
-}
-
-// alterTable is the subcommands without an Op of their own, as far as the shape shows them.
-func (s *Schema) alterTable(op AlterTable) error {
-	if op.Kind == "INDEX" {
-		return s.alterIndex(op)
-	}
-	r := s.lookup(op.Table)
-	if r == nil {
-		if q := s.sequence(op.Table); q != nil {
-			if op.Action == "ChangeOwner" {
-				q = s.mutSequence(q)
-				to := s.role(op.Arg)
-				q.ACL, q.Owner = newOwner(q.ACL, q.Owner, to), to
-			}
-			return nil
-		}
-		return s.noRelation(op.Table)
-	}
-	if op.Column != "" && r.Column(op.Column) == nil {
-		return s.noColumn(r, op.Column)
-	}
-	r = s.mut(r)
-	if c := r.Column(op.Column); c != nil {
-		return s.alterColumn(r, c, op)
-	}
-	switch op.Action {
-	case "SetRelOptions":
-		r.Options = mergeOptions(r.Options, splitOptions(op.Arg))
-	case "ResetRelOptions":
-		r.Options = dropOptions(r.Options, op.With)
-	case "ReplaceRelOptions":
-		r.Options = splitOptions(op.Arg)
-	case "SetLogged", "SetUnLogged":
-		r.Persistence = map[string]byte{"SetLogged": 'p', "SetUnLogged": 'u'}[op.Action]
-		for _, q := range s.Sequences {
-			if q.OwnedTable == r.Name && s.Version >= 150000 {
-				s.mutSequence(q).Persistence = r.Persistence
-			}
-		}
-	case "ReplicaIdentity":
-		s.replicaIdentity(r, op.Arg)
-	case "EnableRowSecurity":
-		r.RowSecurity = true
-	case "DisableRowSecurity":
-		r.RowSecurity = false
-	case "ForceRowSecurity":
-		r.ForceRowSecurity = true
-	case "NoForceRowSecurity":
-		r.ForceRowSecurity = false
-	case "ChangeOwner":
-		was := r.Owner
-		r.Owner = s.role(op.Arg)
-		r.ACL = newOwner(r.ACL, was, r.Owner)
-		for _, c := range r.Columns {
-			c.ACL = newOwner(c.ACL, was, r.Owner)
-		}
-		for _, q := range s.Sequences {
-			if q.OwnedTable == r.Name {
-				q = s.mutSequence(q)
-				q.ACL, q.Owner = newOwner(q.ACL, q.Owner, r.Owner), r.Owner
-			}
-		}
-	case "SetTableSpace":
-		r.Tablespace = op.Arg
-	case "SetAccessMethod":
-		r.AccessMethod = op.Arg
-	case "ClusterOn", "DropCluster":
-		for _, x := range r.Indexes {
-			x.Clustered = op.Action == "ClusterOn" && x.Name.Name == op.Arg
-		}
-	case "AddInherit", "DropInherit":
-		return s.inherit(r, op)
-	case "AlterConstraint":
-		return s.alterConstraint(r, op)
-	case "DropOf":
-		r.OfType = false
-	default:
-		s.enableTriggers(r, op)
-	}
-	return nil
-}
-
-func (s *Schema) role(written string) string {
-	switch strings.ToLower(written) {
-	case "current_user", "current_role", "session_user":
-		return s.User
-	}
-	return strings.ReplaceAll(strings.Trim(written, `"`), `""`, `"`)
-}
-
-func (s *Schema) replicaIdentity(r *Relation, arg string) {
-	for _, x := range r.Indexes {
-		x.ReplIdent = false
-	}
-	switch arg {
-	case "NOTHING":
-		r.ReplicaIdentity = 'n'
-	case "FULL":
-		r.ReplicaIdentity = 'f'
-	case "DEFAULT":
-		r.ReplicaIdentity = 'd'
-	default:
-		r.ReplicaIdentity = 'i'
-		for _, x := range r.Indexes {
-			x.ReplIdent = arg == "USING INDEX "+QuoteIdent(x.Name.Name)
-		}
-	}
-}
-
-func (s *Schema) enableTriggers(r *Relation, op AlterTable) {
-	states := map[string]byte{"EnableTrig": 'O', "EnableAlwaysTrig": 'A', "EnableReplicaTrig": 'R', "DisableTrig": 'D',
-		"EnableTrigAll": 'O', "DisableTrigAll": 'D', "EnableTrigUser": 'O', "DisableTrigUser": 'D'}
-	rules := map[string]byte{"EnableRule": 'O', "EnableAlwaysRule": 'A', "EnableReplicaRule": 'R', "DisableRule": 'D'}
-	if to, ok := states[op.Action]; ok {
-		for _, t := range r.Triggers {
-			if strings.HasSuffix(op.Action, "All") || strings.HasSuffix(op.Action, "User") || t.Name == op.Arg {
-				s.enableTrigger(r, t, to, op.Only)
-			}
-		}
-	}
-	if to, ok := rules[op.Action]; ok {
-		for _, x := range r.Rules {
-			if x.Name == op.Arg {
-				x.Enabled = to
-			}
-		}
-	}
-}
-
-// enableTrigger gives a trigger its state, and unless only is said the clones of it in partitions.
-func (s *Schema) enableTrigger(r *Relation, t *Trigger, to byte, only bool) {
-	t.Enabled = to
-	if r.Kind != 'p' || !t.Row || only {
-		return
-	}
-	s.eachChild(r, func(child *Relation) error {
-		if clone := child.trigger(t.Name); clone != nil {
-			s.enableTrigger(child, clone, to, false)
-		}
-		return nil
-	})
-}
-
-func (s *Schema) alterColumn(r *Relation, c *RelColumn, op AlterTable) error {
-	if !op.Only && (op.Action == "SetStatistics" || op.Action == "SetStorage") {
-		s.eachChild(r, func(child *Relation) error {
-			if k := child.Column(c.Name); k != nil {
-				return s.alterColumn(child, k, op)
-			}
-			return nil
-		})
-	}
-	switch op.Action {
-	case "SetStatistics":
-		c.StatsTarget = -1
-		if n, err := strconv.Atoi(op.Arg); err == nil {
-			c.StatsTarget = n
-		}
-	case "SetStorage":
-		switch {
-		case op.Arg == "DEFAULT":
-			if b := s.BuiltinType(Name{"pg_catalog", c.TypeName.Name}); b != nil {
-				c.Storage = b.Storage
-			}
-		case op.Arg != "":
-			c.Storage = strings.ToLower(op.Arg)[0]
-			if op.Arg == "EXTENDED" {
-				c.Storage = 'x'
-			}
-		}
-	case "SetCompression":
-		c.Compression = 0
-		if op.Arg != "" && op.Arg != "default" {
-			c.Compression = op.Arg[0]
-		}
-	case "SetOptions":
-		c.Options = mergeOptions(c.Options, splitOptions(op.Arg))
-	case "ResetOptions":
-		c.Options = dropOptions(c.Options, op.With)
-	case "SetExpression":
-		c.Default = op.Arg
-	case "SetIdentity":
-		up := strings.ToUpper(op.Arg)
-		if strings.Contains(up, "GENERATED ALWAYS") {
-			s.identityBelow(r, c.Name, 'a')
-		} else if strings.Contains(up, "GENERATED BY DEFAULT") {
-			s.identityBelow(r, c.Name, 'd')
-		}
-		if q := s.Sequences[c.Sequence]; q != nil {
-			s.sequenceOptions(s.mutSequence(q), identityOptions(op.Arg))
-		}
-	}
-	return nil
-}
-
-// identityOptions takes the sequence options out of SET GENERATED … SET INCREMENT BY 2 RESTART.
-func identityOptions(arg string) string {
-	var out []string
-	words := strings.Fields(arg)
-	for i := 0; i < len(words); i++ {
-		if strings.EqualFold(words[i], "set") {
-			if i+1 < len(words) && strings.EqualFold(words[i+1], "generated") {
-				for i++; i+1 < len(words) && !strings.EqualFold(words[i+1], "set") && !strings.EqualFold(words[i+1], "restart"); i++ {
-				}
-			}
-			continue
-		}
-		out = append(out, words[i])
-	}
-	return strings.Join(out, " ")
-}
-
-func mergeOptions(have, set []string) []string {
-	for _, o := range set {
-		key, _, _ := strings.Cut(o, "=")
-		have = append(dropOptions(have, []string{key}), o)
-	}
-	return have
-}
-
-func dropOptions(have, names []string) []string {
-	out := slices.DeleteFunc(slices.Clone(have), func(o string) bool {
-		key, _, _ := strings.Cut(o, "=")
-		return slices.Contains(names, key)
-	})
-	if len(out) == 0 {
-		return nil
-	}
-	return out
-}
-
-// optionNodes are storage parameters as CREATE INDEX … WITH has them.
-func optionNodes(options []string) []*pg.Node {
-	var out []*pg.Node
-	for _, o := range options {
-		key, value, _ := strings.Cut(o, "=")
-		out = append(out, &pg.Node{Node: &pg.Node_DefElem{DefElem: &pg.DefElem{Defname: key, Arg: pg.MakeStrNode(value), Defaction: pg.DefElemAction_DEFELEM_UNSPEC}}})
-	}
-	return out
-}
-
-func (s *Schema) alterIndex(op AlterTable) error {
-	_, x, err := s.findIndex(op.Table)
-	if err != nil {
-		return err
-	}
-	switch op.Action {
-	case "SetRelOptions":
-		x.Options = mergeOptions(x.Options, splitOptions(op.Arg))
-		x.Definition = redefined(x.Definition, func(n *pg.Node) { n.GetIndexStmt().Options = optionNodes(x.Options) })
-	case "ResetRelOptions":
-		x.Options = dropOptions(x.Options, op.With)
-		x.Definition = redefined(x.Definition, func(n *pg.Node) { n.GetIndexStmt().Options = optionNodes(x.Options) })
-	case "SetTableSpace":
-		x.Tablespace = op.Arg
-	case "SetStatistics":
-		col, err1 := strconv.Atoi(op.Column)
-		n, err2 := strconv.Atoi(op.Arg)
-		if err1 == nil && err2 == nil {
-			if x.StatsTarget == nil {
-				x.StatsTarget = map[int]int{}
-			}
-			x.StatsTarget[col] = n
-			if n < 0 {
-				delete(x.StatsTarget, col)
-			}
-		}
-	}
-	return nil
-}
-
-func (s *Schema) inherit(r *Relation, op AlterTable) error {
-	n := parseName(op.Arg)
-	parent, err := s.must(n, "rf")
-	if err != nil {
-		return err
-	}
-	parent = s.mut(parent)
-	if op.Action == "DropInherit" {
-		if !slices.Contains(r.Parents, parent.Name) {
-			return refuse(undefinedTable, "", "relation %q is not a parent of relation %q", parent.Name.Name, r.Name.Name)
-		}
-		s.release(r, parent)
-		return nil
-	}
-	if err := s.fits(r, parent); err != nil {
-		return err
-	}
-	s.adopt(r, parent, false)
-	return nil
-}
-
-// parseName reads a name as SQL.
-func parseName(sql string) Name {
-	parts := ParseSearchPath(strings.ReplaceAll(sql, `.`, `,`), "") // no dots inside quotes: good enough for parents
-	switch len(parts) {
-	case 0:
-		return Name{}
-	case 1:
-		return Name{Name: parts[0]}
-	}
-	return Name{parts[len(parts)-2], parts[len(parts)-1]}
-}
-
-func (s *Schema) alterConstraint(r *Relation, op AlterTable) error {
-	c := r.Constraint(op.Arg)
-	if c == nil {
-		return s.noConstraint(r, op.Arg)
-	}
-	how := strings.Join(op.With, " ")
-	switch {
-	case strings.Contains(how, "NOT DEFERRABLE"):
-		c.Deferrable, c.Deferred = false, false
-	case strings.Contains(how, "INITIALLY DEFERRED"):
-		c.Deferrable, c.Deferred = true, true
-	case strings.Contains(how, "DEFERRABLE"):
-		c.Deferrable, c.Deferred = true, false
-	}
-	c.Definition = strings.TrimSuffix(strings.TrimSuffix(c.Definition, " INITIALLY DEFERRED"), " DEFERRABLE")
-	if c.Deferrable {
-		c.Definition += " DEFERRABLE"
-	}
-	if c.Deferred {
-		c.Definition += " INITIALLY DEFERRED"
-	}
-	s.relink(r.Name, r)
-	return nil
-}
-
 // other follows the statements without an Op that change what Schema holds.
-func (s *Schema) other(op Other, sql string) error {
-	t, err := pg.Parse(sql)
-	if err != nil || len(t.Stmts) != 1 {
-		return nil
+func (s *Schema) other(op Other, sql string, tree *pg.RawStmt) error {
+	switch tree.GetStmt().GetNode().(type) {
+	case nil, *pg.Node_CreateFunctionStmt, *pg.Node_CreatePolicyStmt, *pg.Node_RuleStmt, *pg.Node_CreateStatsStmt:
+		t, err := parseSQL(sql) // they cut out of the text
+		if err != nil || len(t.Stmts) != 1 {
+			return nil
+		}
+		tree = t.Stmts[0]
 	}
-	switch n := t.Stmts[0].Stmt.Node.(type) {
+	switch n := tree.Stmt.Node.(type) {
 	case *pg.Node_CreateSchemaStmt:
 		return s.createSchema(n.CreateSchemaStmt)
 	case *pg.Node_DropStmt:
@@ -488,12 +80,36 @@ func (s *Schema) createFunction(n *pg.CreateFunctionStmt, sql string) error {
 			}
 		}
 	}
-	_, f.Signature, _ = Identity(sql)
-	if len(n.Funcname) == 1 {
-		f.Signature = QuoteIdent(name.Schema) + "." + f.Signature
+	f.Signature = s.signature(name, n, sql)
+	f.ACL = s.newACL('f', name.Schema, s.User)
+	if old := s.Functions[f.Signature]; old != nil && n.Replace {
+		f.OID, f.Owner, f.ACL, f.Comment = old.OID, old.Owner, old.ACL, old.Comment
 	}
 	s.Functions[f.Signature] = f
+	s.took(f)
 	return nil
+}
+
+// signature is what regprocedure prints of a function, as far as its types are known.
+func (s *Schema) signature(name Name, n *pg.CreateFunctionStmt, sql string) string {
+	var args []string
+	for _, p := range n.Parameters {
+		x := p.GetFunctionParameter()
+		switch x.GetMode() {
+		case pg.FunctionParameterMode_FUNC_PARAM_OUT, pg.FunctionParameterMode_FUNC_PARAM_TABLE:
+			continue
+		}
+		t, err := s.resolveType(typeName(x.GetArgType()))
+		if err != nil {
+			_, written, _ := Identity(sql)
+			if len(n.Funcname) == 1 {
+				written = QuoteIdent(name.Schema) + "." + written
+			}
+			return written
+		}
+		args = append(args, t.text)
+	}
+	return name.String() + "(" + strings.Join(args, ",") + ")"
 }
 
 func (s *Schema) createSchema(n *pg.CreateSchemaStmt) error {
@@ -509,6 +125,11 @@ func (s *Schema) createSchema(n *pg.CreateSchemaStmt) error {
 	}
 	s.Schemas = append(slices.Clip(s.Schemas), name)
 	slices.Sort(s.Schemas)
+	owner := s.User
+	if n.Authrole != nil {
+		owner = s.roleOf(n.Authrole)
+	}
+	s.Owned[Thing{"SCHEMA", name}] = Owned{Owner: owner, ACL: s.newACL('n', "", owner)}
 	s.resolvePath()
 	return nil
 }
@@ -524,20 +145,12 @@ func (s *Schema) dropOther(n *pg.DropStmt) error {
 	case pg.ObjectType_OBJECT_POLICY:
 		for _, o := range n.Objects {
 			table, policy := memberName(o)
-			if r := s.lookup(table); r != nil {
-				r = s.mut(r)
-				r.Policies = slices.DeleteFunc(r.Policies, func(p *Policy) bool { return p.Name == policy })
-				s.forgetDependent("policy", r.Name, policy)
-			}
+			s.dropPolicy(table, policy)
 		}
 	case pg.ObjectType_OBJECT_RULE:
 		for _, o := range n.Objects {
 			table, rule := memberName(o)
-			if r := s.lookup(table); r != nil {
-				r = s.mut(r)
-				r.Rules = slices.DeleteFunc(r.Rules, func(x *Rule) bool { return x.Name == rule })
-				s.forgetDependent("rule", r.Name, rule)
-			}
+			s.dropRule(table, rule)
 		}
 	case pg.ObjectType_OBJECT_STATISTIC_EXT:
 		for _, o := range n.Objects {
@@ -584,6 +197,7 @@ func (s *Schema) dropSchema(name string, ifExists, cascade bool) error {
 		}
 	}
 	s.Schemas = slices.DeleteFunc(slices.Clone(s.Schemas), func(x string) bool { return x == name })
+	delete(s.Owned, Thing{"SCHEMA", name})
 	s.resolvePath()
 	return nil
 }
@@ -638,17 +252,6 @@ func (s *Schema) renameOther(n *pg.RenameStmt) error {
 	return nil
 }
 
-func (s *Schema) renameTrigger(r *Relation, from, to string) {
-	if t := r.trigger(from); t != nil {
-		t.Name = to
-		t.Definition = renameIdent(t.Definition, from, to)
-		r.sortParts()
-		if t.Row && r.Kind == 'p' {
-			s.eachChild(r, func(child *Relation) error { s.renameTrigger(child, from, to); return nil })
-		}
-	}
-}
-
 func (s *Schema) renameSchema(from, to string) error {
 	i := slices.Index(s.Schemas, from)
 	if i < 0 {
@@ -660,6 +263,8 @@ func (s *Schema) renameSchema(from, to string) error {
 	s.Schemas = slices.Clone(s.Schemas)
 	s.Schemas[i] = to
 	slices.Sort(s.Schemas)
+	s.Owned[Thing{"SCHEMA", to}] = s.Owned[Thing{"SCHEMA", from}]
+	delete(s.Owned, Thing{"SCHEMA", from})
 	for _, n := range s.sortedRelations() {
 		if n.Schema == from {
 			s.move(s.Relations[n], Name{to, n.Name})
@@ -675,6 +280,16 @@ func (s *Schema) renameSchema(from, to string) error {
 			s.moveType(t, Name{to, n.Name})
 		}
 	}
+	for sig, f := range maps.Clone(s.Functions) {
+		if f.Name.Schema == from {
+			delete(s.Functions, sig)
+			c := *f
+			c.Name.Schema = to
+			c.Signature = QuoteIdent(to) + strings.TrimPrefix(sig, QuoteIdent(from))
+			s.Functions[c.Signature] = &c
+			s.took(&c)
+		}
+	}
 	s.resolvePath()
 	return nil
 }
@@ -684,7 +299,7 @@ func (s *Schema) createComposite(n *pg.CompositeTypeStmt) error {
 	if err != nil {
 		return err
 	}
-	t := &Type{Name: name, Kind: 'c', Owner: s.User}
+	t := &Type{Name: name, Kind: 'c', Owner: s.User, ACL: s.newACL('T', name.Schema, s.User)}
 	for _, c := range n.Coldeflist {
 		typ, err := s.resolveType(typeName(c.GetColumnDef().GetTypeName()))
 		if err != nil {
@@ -723,8 +338,8 @@ func (s *Schema) createRange(n *pg.CreateRangeStmt) error {
 			}
 		}
 	}
-	s.addType(&Type{Name: name, Kind: 'r', Base: base, Owner: s.User})
-	s.addType(&Type{Name: multi, Kind: 'm', Base: name.String(), Owner: s.User})
+	s.addType(&Type{Name: name, Kind: 'r', Base: base, Owner: s.User, ACL: s.newACL('T', name.Schema, s.User)})
+	s.addType(&Type{Name: multi, Kind: 'm', Base: name.String(), Owner: s.User, ACL: s.newACL('T', multi.Schema, s.User)})
 	return nil
 }
 
@@ -782,13 +397,13 @@ func (s *Schema) comment(n *pg.CommentStmt) {
 
 // indexElemsOf reads the elements out of an index definition.
 func indexElemsOf(def string) []IndexElem {
-	t, err := pg.Parse(def)
+	t, err := parseSQL(def)
 	if err != nil || len(t.Stmts) != 1 {
 		return nil
 	}
 	var out []IndexElem
 	for _, p := range t.Stmts[0].Stmt.GetIndexStmt().GetIndexParams() {
-		e := IndexElem{Column: p.GetIndexElem().GetName()}
+		e := IndexElem{Column: p.GetIndexElem().GetName(), Collation: dotted(p.GetIndexElem().GetCollation())}
 		if x := p.GetIndexElem().GetExpr(); x != nil {
 			e.Expr = deparseExpr(x)
 		}

@@ -32,6 +32,9 @@ func (s *Schema) attachPartition(op AttachPartition) error {
 
 // fits refuses a child that lacks what its parent demands.
 func (s *Schema) fits(r, parent *Relation) error {
+	if r.incomplete() || parent.incomplete() {
+		return nil
+	}
 	for _, c := range parent.Columns {
 		have := r.Column(c.Name)
 		switch {
@@ -62,6 +65,9 @@ func (s *Schema) fits(r, parent *Relation) error {
 func (s *Schema) adopt(r, parent *Relation, partition bool) {
 	for _, c := range parent.Columns {
 		have := r.Column(c.Name)
+		if have == nil {
+			continue // only where r or its parent is not all known
+		}
 		have.Inherited++
 		if partition {
 			have.Local = false

@@ -21,7 +21,7 @@ func (s *Schema) createPolicy(n *pg.CreatePolicyStmt, sql string) error {
 	p := &Policy{Name: n.PolicyName, Definition: sql}
 	r.Policies = append(r.Policies, p)
 	slices.SortStableFunc(r.Policies, func(a, b *Policy) int { return strings.Compare(a.Name, b.Name) })
-	s.policyReads(r, p, n)
+	s.policyReads(r, p)
 	return nil
 }
 
@@ -32,7 +32,10 @@ func (s *Schema) alterPolicy(n *pg.AlterPolicyStmt) error {
 	}
 	r = s.mut(r)
 	i := slices.IndexFunc(r.Policies, func(p *Policy) bool { return p.Name == n.PolicyName })
-	if i < 0 {
+	switch {
+	case i < 0 && r.incomplete():
+		return nil
+	case i < 0:
 		return refuse(undefinedObject, "", "policy %q for table %q does not exist", n.PolicyName, r.Name.Name)
 	}
 	p := r.Policies[i]
@@ -47,17 +50,38 @@ func (s *Schema) alterPolicy(n *pg.AlterPolicyStmt) error {
 		if n.WithCheck != nil {
 			c.WithCheck = n.WithCheck
 		}
-		s.policyReads(r, p, c)
 	})
+	s.policyReads(r, p)
 	return nil
 }
 
 // policyReads notes the columns that a policy stands on, of its table and of others.
-func (s *Schema) policyReads(r *Relation, p *Policy, n *pg.CreatePolicyStmt) {
+func (s *Schema) policyReads(r *Relation, p *Policy) {
 	s.forgetDependent("policy", r.Name, p.Name)
-	exprs := []*pg.Node{n.Qual, n.WithCheck}
-	p.Columns = existing(r, columnRefs(exprs))
-	s.dependOn(exprs, Dependent{Kind: "policy", Name: Name{r.Name.Schema, p.Name}, Table: r.Name, Text: "policy " + p.Name + " on " + r.Name.String()})
+	_, stmt, err := one(p.Definition)
+	if err != nil {
+		return
+	}
+	n := stmt.GetCreatePolicyStmt()
+	p.Columns = s.columnsRead(p.Definition, r)
+	s.dependOn(p.Definition, []*pg.Node{n.GetQual(), n.GetWithCheck()},
+		Dependent{Kind: "policy", Name: Name{r.Name.Schema, p.Name}, Table: r.Name, Text: "policy " + p.Name + " on " + r.Name.String()})
+}
+
+func (s *Schema) dropPolicy(table Name, name string) {
+	if r := s.lookup(table); r != nil {
+		r = s.mut(r)
+		r.Policies = slices.DeleteFunc(r.Policies, func(p *Policy) bool { return p.Name == name })
+		s.forgetDependent("policy", r.Name, name)
+	}
+}
+
+func (s *Schema) dropRule(table Name, name string) {
+	if r := s.lookup(table); r != nil {
+		r = s.mut(r)
+		r.Rules = slices.DeleteFunc(r.Rules, func(x *Rule) bool { return x.Name == name })
+		s.forgetDependent("rule", r.Name, name)
+	}
 }
 
 func (s *Schema) createRule(n *pg.RuleStmt, sql string) error {
@@ -70,7 +94,7 @@ func (s *Schema) createRule(n *pg.RuleStmt, sql string) error {
 		return refuse(duplicateObject, "", "rule %q for relation %q already exists", n.Rulename, r.Name.Name)
 	}
 	r = s.mut(r)
-	x := &Rule{Name: n.Rulename, Definition: sql, Enabled: 'O', Columns: existing(r, columnRefs(n))}
+	x := &Rule{Name: n.Rulename, Definition: sql, Enabled: 'O', Columns: s.columnsRead(sql, r)}
 	if i >= 0 {
 		x.Comment = r.Rules[i].Comment
 		r.Rules = slices.Delete(r.Rules, i, i+1)
@@ -78,8 +102,14 @@ func (s *Schema) createRule(n *pg.RuleStmt, sql string) error {
 	}
 	r.Rules = append(r.Rules, x)
 	slices.SortStableFunc(r.Rules, func(a, b *Rule) int { return strings.Compare(a.Name, b.Name) })
-	s.dependOn(n, Dependent{Kind: "rule", Name: Name{r.Name.Schema, x.Name}, Table: r.Name, Text: "rule " + x.Name + " on " + kindWord(r.Kind) + " " + r.Name.String()})
+	s.dependOn(sql, n, Dependent{Kind: "rule", Name: Name{r.Name.Schema, x.Name}, Table: r.Name, Text: "rule " + x.Name + " on " + kindWord(r.Kind) + " " + r.Name.String()})
 	return nil
+}
+
+// OnUpdate reports whether UPDATE is what the rule is for.
+func (r *Rule) OnUpdate() bool {
+	_, stmt, err := one(r.Definition)
+	return err != nil || stmt.GetRuleStmt().GetEvent() == pg.CmdType_CMD_UPDATE
 }
 
 func (s *Schema) createStatistics(n *pg.CreateStatsStmt, sql string) error {

@@ -65,6 +65,7 @@ func (s *Schema) fillTable(r *Relation, op CreateTable) error {
 			return err
 		}
 		from = append(from, parent)
+		r.Partial = r.Partial || parent.incomplete()
 		s.inheritColumns(r, parent)
 		r.Parents = append(r.Parents, parent.Name)
 	}
@@ -187,10 +188,14 @@ func (s *Schema) ofType(r *Relation, n Name) error {
 	if t == nil || t.Kind != 'c' {
 		return refuse(undefinedObject, "", "type %q does not exist", unquoted(n))
 	}
-	r.OfType = true
+	r.OfType, r.RowType, r.Partial = true, t.Name, r.Partial || t.Assumed
 	for _, a := range t.Attributes {
 		r.UsedAttributes++
-		r.Columns = append(r.Columns, &RelColumn{Number: r.UsedAttributes, Name: a.Name, Type: a.Type, Mod: -1, Local: true, StatsTarget: -1})
+		c := &RelColumn{Number: r.UsedAttributes, Name: a.Name, Type: a.Type, Mod: -1, Local: true, StatsTarget: -1}
+		if t, err := s.resolveType(typeName(exprTree("NULL::" + a.Type).GetTypeCast().GetTypeName())); err == nil {
+			c.TypeName, c.Mod, c.Array, c.Storage = t.name, t.mod, t.array, t.storage
+		}
+		r.Columns = append(r.Columns, c)
 	}
 	return nil
 }
@@ -201,6 +206,7 @@ func (s *Schema) copyLike(r *Relation, source Name, options string) error {
 	if err != nil {
 		return err
 	}
+	r.Partial = r.Partial || from.incomplete()
 	with := likeOptions(options)
 	for _, c := range from.Columns {
 		if r.Column(c.Name) != nil {
@@ -268,7 +274,7 @@ func likeOptions(text string) map[string]bool {
 
 // partitionColumns are the columns that a partition key names, also inside expressions, by attribute number.
 func (s *Schema) partitionColumns(r *Relation, by string) []string {
-	t, err := pg.Parse("CREATE TABLE x () PARTITION BY " + by)
+	t, err := parseSQL("CREATE TABLE x () PARTITION BY " + by)
 	if err != nil {
 		return nil
 	}
@@ -296,11 +302,7 @@ func columnRefs(root any) map[string]bool {
 
 // columnsIn are the columns of r that an expression names, by attribute number.
 func columnsIn(r *Relation, expr string) []string {
-	t, err := pg.Parse("SELECT " + expr)
-	if err != nil {
-		return nil
-	}
-	return existing(r, columnRefs(t.Stmts[0].Stmt))
+	return existing(r, columnRefs(exprTree(expr)))
 }
 
 func existing(r *Relation, names map[string]bool) []string {
@@ -451,6 +453,7 @@ func (s *Schema) detachFromAll(r *Relation) {
 		}
 	}
 	delete(s.Relations, r.Name)
+	s.went(r.Name)
 	if r.Kind == 'v' || r.Kind == 'm' {
 		s.eachDependent(func(d *Dependent) bool { return d.Name == r.Name || d.Via == r.Name || d.Table == r.Name }, nil)
 	}
@@ -514,6 +517,7 @@ func (s *Schema) move(r *Relation, to Name) {
 	r = s.mut(r)
 	was := r.Name
 	delete(s.Relations, was)
+	s.went(was)
 	r.Name = to
 	s.addRelation(r)
 	text := func(sql *string) { *sql = renameInText(*sql, was, to) }

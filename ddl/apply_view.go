@@ -61,17 +61,16 @@ func nameColumns(names []string) []Column {
 }
 
 func relationsOf(query string) []Name {
-	t, err := pg.Parse(query)
+	t, err := parseSQL(query)
 	if err != nil {
 		return nil
 	}
 	return relations(t)
 }
 
-// dependOn records that view v stands on the relations of its query, column by column as far as names tell: a
-// column counts when its name occurs anywhere in the query, so that too much is recorded rather than too little.
+// viewDependsOn records that view v stands on the relations of its query, column by column.
 func (s *Schema) viewDependsOn(v *Relation, query string) {
-	t, err := pg.Parse(query)
+	t, err := parseSQL(query)
 	if err != nil {
 		return
 	}
@@ -79,18 +78,12 @@ func (s *Schema) viewDependsOn(v *Relation, query string) {
 	if v.Kind == 'm' {
 		kind = "materialized view"
 	}
-	s.dependOn(t, Dependent{Kind: kind, Name: v.Name, Text: kind + " " + v.Name.String()})
+	s.dependOn(query, t, Dependent{Kind: kind, Name: v.Name, Text: kind + " " + v.Name.String()})
 }
 
-// dependOn notes that d stands on the columns that a tree names, and on all that these stand on.
-func (s *Schema) dependOn(tree any, d Dependent) {
-	used := columnRefs(tree)
-	star := false
-	walk(tree, func(m any) bool {
-		_, is := m.(*pg.A_Star)
-		star = star || is
-		return true
-	})
+// dependOn notes that d, which sql defines, stands on the columns of the relations that a tree of it names, and on all
+// that these stand on.
+func (s *Schema) dependOn(sql string, tree any, d Dependent) {
 	add := func(base *Relation, columns []string, depth int, via Name) {
 		base = s.mut(base)
 		for _, c := range columns {
@@ -103,12 +96,7 @@ func (s *Schema) dependOn(tree any, d Dependent) {
 		if base == nil {
 			continue
 		}
-		var cols []string
-		for _, c := range base.Columns {
-			if star || used[c.Name] {
-				cols = append(cols, c.Name)
-			}
-		}
+		cols := s.columnsRead(sql, base)
 		if len(cols) == 0 {
 			cols = []string{""}
 		}
@@ -135,7 +123,12 @@ func (s *Schema) dependOn(tree any, d Dependent) {
 // columnsOfQuery gives a view, or a table made from a query, its columns: names as PostgreSQL would choose them and
 // types where a column or cast tells them, "" otherwise.
 func (s *Schema) columnsOfQuery(r *Relation, sql string, names []Column) {
-	t, err := pg.Parse(sql)
+	for _, n := range relationsOf(sql) {
+		if from := s.lookup(n); from != nil && from.incomplete() {
+			r.Partial = true
+		}
+	}
+	t, err := parseSQL(sql)
 	if err != nil || len(t.Stmts) != 1 {
 		for _, c := range names {
 			s.addQueryColumn(r, RelColumn{Name: c.Name, Mod: -1})

@@ -20,6 +20,7 @@ func (s *Schema) Clone() *Schema {
 	s.cow = &cow{owned: map[any]bool{}}
 	c := *s
 	c.cow = &cow{owned: map[any]bool{}}
+	c.constraints = constraintNames{}
 	c.SearchPath = slices.Clip(s.SearchPath)
 	c.PathSetting = slices.Clip(s.PathSetting)
 	c.Schemas = slices.Clip(s.Schemas)
@@ -31,7 +32,8 @@ func (s *Schema) own() {
 	if s.cow != nil && !s.cow.maps {
 		s.Relations, s.Indexes = maps.Clone(s.Relations), maps.Clone(s.Indexes)
 		s.Sequences, s.Types = maps.Clone(s.Sequences), maps.Clone(s.Types)
-		s.Functions = maps.Clone(s.Functions)
+		s.Functions, s.Owned = maps.Clone(s.Functions), maps.Clone(s.Owned)
+		s.gone = maps.Clone(s.gone)
 		s.cow.maps = true
 	}
 	if s.Relations == nil {
@@ -48,6 +50,12 @@ func (s *Schema) own() {
 	}
 	if s.Functions == nil {
 		s.Functions = map[string]*Function{}
+	}
+	if s.Owned == nil {
+		s.Owned = map[Thing]Owned{}
+	}
+	if s.gone == nil {
+		s.gone = map[Name]bool{}
 	}
 }
 
@@ -68,6 +76,7 @@ func (s *Schema) mut(r *Relation) *Relation {
 		r = now
 	}
 	if s.mine(r) {
+		s.constraints.touch(r)
 		return r
 	}
 	c := r.clone()
@@ -76,6 +85,7 @@ func (s *Schema) mut(r *Relation) *Relation {
 	}
 	s.Relations[c.Name] = c
 	s.took(c)
+	s.constraints.touch(c)
 	return c
 }
 
@@ -105,10 +115,23 @@ func (s *Schema) mutType(t *Type) *Type {
 	return &c
 }
 
+func (s *Schema) mutFunction(f *Function) *Function {
+	s.own()
+	if s.mine(f) {
+		return f
+	}
+	c := *f
+	c.ACL = slices.Clone(f.ACL)
+	s.Functions[c.Signature] = &c
+	s.took(&c)
+	return &c
+}
+
 func (s *Schema) addRelation(r *Relation) {
 	s.own()
 	s.Relations[r.Name] = r
 	s.took(r)
+	s.constraints.touch(r)
 }
 
 func clonePointers[T any](v []*T, clone func(*T) *T) []*T {

@@ -24,7 +24,8 @@ var DirectiveVerbs = []DirectiveVerb{
 	{Verb: "wait", Argument: "WHAT FOR", Optional: true, Doc: "stop before this statement: it and what follows is done by complete, the operator's word"},
 	{Verb: "plain", Doc: "execute the statement exactly as written, under lock discipline only"},
 	{Verb: "key", Argument: "COLUMN, …", Doc: "the immutable unique NOT NULL key by which a backfill walks the table"},
-	{Verb: "allow", Argument: "RULE, …", Doc: "lint rules that this statement may break, with the reason behind a colon; there is no lint yet, so it has no effect"},
+	{Verb: "allow", Argument: "RULE, … until=DATE owner=NAME because REASON", Doc: "rules of `replank lint` that this statement may break, why, and until when (`until` and `owner` may be left out)"},
+	{Verb: "allow-file", Argument: "RULE, … until=DATE owner=NAME because REASON", Doc: "the same for all statements of the file; it stands above the first one"},
 }
 
 func knownVerbs() string {

@@ -28,6 +28,10 @@ type Effect struct {
 	// Unknown is true when the statement can do more than is said here: code that nobody can read (DO, CALL,
 	// triggers) or a form without a rule, for which the worst is assumed.
 	Unknown bool `json:"unknown,omitempty"`
+	// Assumed are those of the locked relations which nobody has seen: a statement took them for granted (see
+	// Schema.Assume). Their size is not known, nor what stands on them: partitions, views and foreign keys' other tables
+	// are locked too.
+	Assumed []Name `json:"assumed,omitempty"`
 	// Why explains what is not obvious, one sentence each.
 	Why []string `json:"why,omitempty"`
 }
@@ -60,6 +64,9 @@ func (e Effect) Strongest() LockMode {
 // Effects says what st does to the database that s describes, on the server version of s.
 func Effects(s *Schema, st Statement) Effect {
 	b := newEffects(s, st.SQL)
+	if st.tree != nil {
+		b.stmts = st.trees()
+	}
 	for _, op := range st.Ops {
 		if d, ok := op.(DropConstraint); ok {
 			b.leaving[d.Name] = true // no proof for SET NOT NULL in the same statement
@@ -70,11 +77,88 @@ func Effects(s *Schema, st Statement) Effect {
 		if a, ok := op.(AddColumn); ok {
 			b.coming[a.Column.Name] = !b.filled(a.Column)
 		}
+		b.require(op)
 	}
 	for _, op := range st.Ops {
+		b.wantTable(op)
 		b.op(op)
 	}
+	if len(st.Ops) > 1 {
+		for _, op := range st.Ops {
+			b.together(op)
+		}
+	}
 	return b.effect()
+}
+
+// require notes the columns that an operation makes NOT NULL.
+func (b *effects) require(op Op) {
+	switch o := op.(type) {
+	case SetNotNull:
+		b.required[o.Column] = true
+	case AddConstraint:
+		columns := o.Constraint.Columns
+		if i := b.s.Index(Name{o.Table.Schema, o.Constraint.UsingIndex}); i != nil {
+			columns = i.Keys
+		}
+		if o.Constraint.Kind == PrimaryKey || o.Constraint.Kind == NotNull {
+			for _, c := range columns {
+				b.required[c] = true
+			}
+		}
+	}
+}
+
+// wantTable refuses for views what only tables have.
+func (b *effects) wantTable(op Op) {
+	var n Name
+	what := ""
+	switch o := op.(type) {
+	case AddColumn:
+		n, what = o.Table, "ADD COLUMN"
+	case DropColumn:
+		n, what = o.Table, "DROP COLUMN"
+	case AlterColumnType:
+		n, what = o.Table, "ALTER COLUMN TYPE"
+	case SetNotNull:
+		n, what = o.Table, "SET NOT NULL"
+	case AddConstraint:
+		n, what = o.Table, "ADD CONSTRAINT"
+	}
+	if r := b.s.Relation(n); what != "" && r != nil && (r.Kind == 'v' || r.Kind == 'm') {
+		b.refuse("%s is no table, and only a table takes %s", r.Name, what)
+	}
+}
+
+// together raises what a subcommand locks beside its table: the strongest lock that the subcommands of one ALTER TABLE
+// need is that of them all, on partitions and indexes too.
+func (b *effects) together(op Op) {
+	family := func(n Name) {
+		if r := b.s.Relation(n); r != nil {
+			for _, f := range b.family(r)[1:] {
+				if b.locks[f.Name] != NoLock {
+					b.lock(f.Name, b.locks[r.Name])
+				}
+			}
+		}
+	}
+	switch o := op.(type) {
+	case ValidateConstraint:
+		family(o.Table)
+	case AddConstraint:
+		if o.Constraint.Kind == ForeignKey {
+			family(o.Table)
+		}
+	case AlterTable:
+		r := b.s.Relation(o.Table)
+		switch {
+		case r == nil:
+		case o.Action == "ClusterOn":
+			b.lock(Name{r.Name.Schema, o.Arg}, b.locks[r.Name])
+		case o.Action == "SetStatistics":
+			family(o.Table)
+		}
+	}
 }
 
 // OpEffects says what one Op does, as far as that can be told without the text of its statement.
@@ -91,6 +175,7 @@ type effects struct {
 	dropped                          map[Name]bool // gone for good: never rebuilt by another subcommand
 	leaving, leavingColumns          map[string]bool
 	coming                           map[string]bool // columns added by the statement: true when all their values are NULL
+	required                         map[string]bool // columns that the statement makes NOT NULL
 	refused                          string
 	unknown                          bool
 	why                              []string
@@ -101,6 +186,7 @@ func newEffects(s *Schema, sql string) *effects {
 		s: s, sql: sql, locks: map[Name]LockMode{}, rewrites: map[Name]bool{}, scans: map[Name]bool{},
 		reindexes: map[Name]bool{}, gone: map[Name]bool{}, dropped: map[Name]bool{},
 		leaving: map[string]bool{}, leavingColumns: map[string]bool{}, coming: map[string]bool{},
+		required: map[string]bool{},
 	}
 }
 
@@ -113,6 +199,9 @@ func (b *effects) effect() Effect {
 	}
 	for _, n := range sortedNames(b.locks) {
 		e.Locks = append(e.Locks, RelationLock{n, b.locks[n]})
+		if b.s.assumed(n) {
+			e.Assumed = append(e.Assumed, n)
+		}
 	}
 	e.Rewrites, e.Scans = sortedNames(b.rewrites), sortedNames(b.scans)
 	e.Reindexes, e.Gone = sortedNames(b.reindexes), sortedNames(b.gone)
@@ -120,6 +209,9 @@ func (b *effects) effect() Effect {
 }
 
 func sortedNames[V any](set map[Name]V) []Name {
+	if len(set) == 0 {
+		return nil // most are
+	}
 	return slices.SortedFunc(maps.Keys(set), func(a, b Name) int {
 		if c := strings.Compare(a.Schema, b.Schema); c != 0 {
 			return c
@@ -139,7 +231,17 @@ func (b *effects) tree() []*pg.RawStmt {
 // major is the server's major version.
 func (b *effects) major() int { return b.s.Version / 10000 }
 
-func (b *effects) lock(n Name, m LockMode) { b.locks[n] = max(b.locks[n], m) }
+func (b *effects) lock(n Name, m LockMode) {
+	if !n.IsZero() { // as is the table of an index that nobody has seen
+		b.locks[n] = max(b.locks[n], m)
+	}
+}
+
+// uncertain is for effects that hang on what nobody has seen.
+func (b *effects) uncertain(format string, args ...any) {
+	b.unknown = true
+	b.explain(format, args...)
+}
 
 func (b *effects) lockAll(rels []*Relation, m LockMode) {
 	for _, r := range rels {
@@ -348,6 +450,7 @@ func (b *effects) op(op Op) {
 	case DropIdentity:
 		b.dropIdentity(o)
 	case DropExpression:
+		b.needs(13, "DROP EXPRESSION")
 		b.columnFamily(o.Table, false, AccessExclusive)
 	case AddConstraint:
 		b.addConstraint(o)
@@ -407,7 +510,7 @@ func (b *effects) opRest(op Op) {
 	case CreateEnum, AddEnumValue, RenameEnumValue, CreateDomain, RenameType, Transaction, Set:
 		// Types and sessions: no relation is touched.
 	case Do:
-		b.worst("a DO block can do anything")
+		b.do(o)
 	case Other:
 		b.other(o)
 	default:

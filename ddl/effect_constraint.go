@@ -35,7 +35,7 @@ func (b *effects) incoming(r *Relation) []*TableConstraint {
 func (b *effects) lockReferenced(n Name, m LockMode) *Relation {
 	r := b.s.Relation(n)
 	if r != nil {
-		b.lockAll(b.family(r), m)
+		b.lockAll(b.partitions(r), m)
 	}
 	return r
 }
@@ -58,7 +58,7 @@ func (b *effects) dropForeignKey(fk *TableConstraint) {
 // verifyForeignKey is the query which looks for rows without a partner: it is planned over both sides, so
 // their indexes are locked too. nothing is true when all values are NULL, so that partners are not read.
 func (b *effects) verifyForeignKey(from, to *Relation, nothing bool) {
-	for _, f := range b.family(from) {
+	for _, f := range b.partitions(from) {
 		if stored(f) {
 			b.planIndexes(f, AccessShare)
 			b.scan(f)
@@ -67,7 +67,7 @@ func (b *effects) verifyForeignKey(from, to *Relation, nothing bool) {
 	if to == nil {
 		return
 	}
-	for _, t := range b.family(to) {
+	for _, t := range b.partitions(to) {
 		b.plan(t, AccessShare)
 		if !nothing {
 			b.scan(t)
@@ -113,7 +113,10 @@ func (b *effects) addForeignKey(r *Relation, c Constraint) {
 	if to == nil {
 		b.refuse("relation %s does not exist", c.RefTable)
 	}
-	b.lockAll(b.family(r), ShareRowExclusive)
+	if b.major() >= 18 { // it locks inheritance children too, which have foreign keys of their own
+		b.lockAll(b.family(r), ShareRowExclusive)
+	}
+	b.lockAll(b.partitions(r), ShareRowExclusive)
 	b.lockReferenced(c.RefTable, ShareRowExclusive)
 	if r.Kind == 'p' && c.NotValid {
 		b.needs(18, "a foreign key NOT VALID on a partitioned table")
@@ -134,6 +137,10 @@ func (b *effects) addIndexConstraint(r *Relation, c Constraint) {
 	columns := c.Columns
 	if c.UsingIndex != "" {
 		i := b.s.Index(Name{r.Name.Schema, c.UsingIndex})
+		if i != nil && i.Assumed && c.Kind == PrimaryKey {
+			b.scan(r)
+			b.uncertain("the columns of index %s are not known here: the table is read unless they are NOT NULL already", i.Name)
+		}
 		if i == nil {
 			b.refuse("index %s does not exist", QuoteIdent(c.UsingIndex))
 			return
@@ -179,7 +186,14 @@ func (b *effects) validateConstraint(o ValidateConstraint) {
 			b.scan(b.family(r)...)
 			return
 		}
-		if !b.added(r, o.Name) {
+		if b.added(r, o.Name) {
+			return
+		}
+		if r.incomplete() {
+			b.lockAll(b.family(r), ShareUpdateExclusive)
+			b.scan(b.family(r)...)
+			b.uncertain("constraint %s is not known here: if it is a foreign key, the table it refers to is locked (ROW SHARE) and read too", QuoteIdent(o.Name))
+		} else {
 			b.refuse("constraint %s of relation %s does not exist", QuoteIdent(o.Name), r.Name)
 		}
 		return
@@ -235,6 +249,9 @@ func (b *effects) dropConstraint(o DropConstraint) {
 	if c == nil {
 		if b.notNullNamed(r, o.Name) != nil {
 			b.lockAll(b.family(r), AccessExclusive)
+		} else if r.incomplete() {
+			b.lockAll(b.family(r), AccessExclusive)
+			b.uncertain("constraint %s is not known here: if it is a foreign key, the table it refers to is locked (ACCESS EXCLUSIVE) too", QuoteIdent(o.Name))
 		} else if !o.IfExists {
 			b.refuse("constraint %s of relation %s does not exist", QuoteIdent(o.Name), r.Name)
 		}
@@ -263,7 +280,7 @@ func (b *effects) renameConstraint(o RenameConstraint) {
 	c := r.Constraint(o.From)
 	switch {
 	case c == nil:
-		if b.notNullNamed(r, o.From) != nil {
+		if b.notNullNamed(r, o.From) != nil || r.incomplete() {
 			b.lockAll(b.family(r), AccessExclusive)
 		}
 	case c.Kind == Check && !c.NoInherit:

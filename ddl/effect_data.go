@@ -164,6 +164,12 @@ func (b *effects) other(o Other) {
 		}
 	case "CREATE STATISTICS":
 		b.lockObjects(o, ShareUpdateExclusive)
+	case "ALTER STATISTICS":
+		if first[pg.AlterStatsStmt](b.tree()) != nil {
+			b.needs(13, "ALTER STATISTICS … SET STATISTICS")
+		}
+	case "ALTER TYPE":
+		b.alterComposite(o)
 	case "DROP STATISTICS":
 		b.dropStatistics()
 	case "CREATE RULE", "CREATE POLICY", "ALTER POLICY":
@@ -175,6 +181,7 @@ func (b *effects) other(o Other) {
 	case "CREATE PUBLICATION", "ALTER PUBLICATION":
 		for _, n := range o.Objects {
 			if r := b.s.Relation(n); r != nil && r.Kind == 'p' {
+				b.needs(13, "a partitioned table in a publication")
 				b.lock(r.Name, ShareUpdateExclusive)
 			} else if r != nil {
 				b.lockAll(b.family(r), ShareUpdateExclusive)
@@ -250,6 +257,9 @@ func (b *effects) selects() {
 		}
 	}
 	for _, f := range functionNames(root) {
+		if b.s.assuming && !b.s.knowsFunction(f) {
+			b.uncertain("function %s is not known here: it can do anything", QuoteIdent(f))
+		}
 		for _, u := range b.s.Functions {
 			if u.Name.Name == f && u.Volatile == 'v' {
 				b.worst("function %s can do anything", u.Name)
@@ -435,6 +445,7 @@ func (b *effects) dropFunction() {
 func (b *effects) createFunction() {
 	st := first[pg.CreateFunctionStmt](b.tree())
 	if body := st.GetSqlBody(); body != nil {
+		b.needs(14, "BEGIN ATOMIC")
 		b.query(body, true)
 		return
 	}

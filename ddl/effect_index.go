@@ -127,6 +127,9 @@ func (b *effects) dropIndex(o DropIndex) {
 	if i.Constraint != "" {
 		b.refuse("cannot drop index %s because constraint %s requires it", i.Name, QuoteIdent(i.Constraint))
 	}
+	if i.Table.IsZero() {
+		b.uncertain("the table of index %s is not known here: it is locked too (%s)", i.Name, map[bool]LockMode{true: ShareUpdateExclusive, false: AccessExclusive}[o.Concurrently])
+	}
 	if o.Concurrently {
 		if i.Partitioned {
 			b.refuse("cannot drop partitioned index %s concurrently", i.Name)
@@ -178,12 +181,19 @@ func (b *effects) reindexTable(r *Relation, concurrently bool) {
 		return
 	}
 	b.lock(r.Name, b.indexLock(concurrently))
+	if r.Assumed {
+		b.scan(r)
+		b.explain("the indexes of %s are not known here: all of them are built anew", r.Name)
+	}
 	for _, i := range r.Indexes {
 		b.reindexOne(i, concurrently)
 	}
 }
 
 func (b *effects) reindexOne(i *Index, concurrently bool) {
+	if i.Table.IsZero() {
+		b.uncertain("the table of index %s is not known here: it is locked (%s) and read", i.Name, b.indexLock(concurrently))
+	}
 	b.lock(i.Table, b.indexLock(concurrently))
 	if i.Partitioned {
 		b.lock(i.Name, b.indexLock(concurrently))
@@ -247,7 +257,9 @@ func (b *effects) scanUnlessProven(r, p *Relation, bound string, without bool) {
 		return
 	}
 	b.scan(b.family(r)...)
-	if !without {
+	if p.incomplete() && len(p.PartitionBy) == 0 {
+		b.uncertain("the partition key of %s is not known here: %s is read unless a valid CHECK proves that its rows are in their place", p.Name, r.Name)
+	} else if !without {
 		b.explain("no valid CHECK of %s proves that its rows belong to the partition", r.Name)
 	}
 }
@@ -287,30 +299,31 @@ func (b *effects) comparisonsProve(r, p *Relation, bound string, without bool) b
 	if c := r.Column(key); c != nil {
 		notNull = c.NotNull && !b.notNullPending(c)
 	}
-	known := map[string]bool{} // "op constant"
+	var known []claim
 	for _, c := range r.Constraints {
 		if c.Kind != Check || !c.Valid {
 			continue
 		}
 		for _, n := range conjuncts(checkExpr(c)) {
 			notNull = notNull || notNullOf(n) == key
-			if col, op, constant := comparison(n); col == key && constant != "" {
-				known[op+" "+constant] = true
-			}
+			known = append(known, claimsOf(n, key)...)
 		}
 	}
 	lower, upper, list := boundConstants(bound)
+	says := func(op, constant string) bool {
+		return slices.ContainsFunc(known, func(c claim) bool { return c.implies(op, constant, b.ordered(r, key)) })
+	}
 	switch {
 	case !notNull:
 		return false
 	case len(list) > 0 && without:
-		return !slices.ContainsFunc(list, func(v string) bool { return !known["<> "+v] })
+		return !slices.ContainsFunc(list, func(v string) bool { return !says("<>", v) })
 	case len(list) > 0:
-		return slices.ContainsFunc(list, func(v string) bool { return known["= "+v] })
+		return slices.ContainsFunc(known, func(c claim) bool { return c.within(list) })
 	case without:
-		return lower != "" && known["< "+lower] || upper != "" && known[">= "+upper]
+		return lower != "" && says("<", lower) || upper != "" && says(">=", upper)
 	default:
-		return (lower != "" || upper != "") && (lower == "" || known[">= "+lower]) && (upper == "" || known["< "+upper])
+		return (lower != "" || upper != "") && (lower == "" || says(">=", lower)) && (upper == "" || says("<", upper))
 	}
 }
 
@@ -354,6 +367,7 @@ func (b *effects) detachPartition(o DetachPartition) {
 		b.lockAll(b.family(r), AccessExclusive)
 	} else {
 		b.lock(r.Name, ShareUpdateExclusive)
+		b.lockAll(b.family(r)[1:], AccessExclusive)
 	}
 	for _, i := range r.Indexes {
 		if !i.Parent.IsZero() {

@@ -81,6 +81,9 @@ func (b *effects) refresh(o RefreshMaterializedView) {
 		return
 	}
 	b.rewrite(r)
+	if r.incomplete() {
+		b.uncertain("the query of %s is not known here: what it reads is locked (ACCESS SHARE) too", r.Name)
+	}
 	if first[pg.RefreshMatViewStmt](b.tree()).GetSkipData() {
 		delete(b.scans, r.Name)
 		return
@@ -152,6 +155,10 @@ func (b *effects) alterDomain(o AlterDomain) {
 	default:
 		return
 	}
+	b.refuseHeld(d)
+	if d.Assumed {
+		b.uncertain("the columns of domain %s are not known here: their tables are locked (SHARE) and read", d.Name)
+	}
 	for _, r := range b.s.Relations {
 		if !stored(r) {
 			continue
@@ -178,6 +185,9 @@ func (b *effects) dropType(o DropType) {
 			b.refuse("type %s does not exist", o.Type)
 		}
 		return
+	}
+	if t.Assumed && o.Cascade {
+		b.uncertain("the columns of type %s are not known here: they are dropped with it", t.Name)
 	}
 	for _, r := range b.s.Relations {
 		for _, c := range r.Columns {
@@ -295,6 +305,9 @@ func (b *effects) alterTable(o AlterTable) {
 		b.setTablespace(r, o.Arg)
 	case "SetAccessMethod":
 		b.setAccessMethod(r, o.Arg)
+	case "SetCompression":
+		b.needs(14, "SET COMPRESSION")
+		b.lock(r.Name, AccessExclusive)
 	default:
 		// Row security, rules, compression, OF and what later servers add: the lock of an ALTER TABLE that says
 		// nothing else.
@@ -308,7 +321,7 @@ func (b *effects) alterTable(o AlterTable) {
 // plainActions take ACCESS EXCLUSIVE on the one relation, write the catalog, and are done.
 var plainActions = []string{
 	"EnableRowSecurity", "DisableRowSecurity", "ForceRowSecurity", "NoForceRowSecurity", "EnableRule", "EnableAlwaysRule",
-	"EnableReplicaRule", "DisableRule", "SetCompression", "AddOf", "DropOf", "DropOids", "GenericOptions", "AlterColumnGenericOptions",
+	"EnableReplicaRule", "DisableRule", "AddOf", "DropOf", "DropOids", "GenericOptions", "AlterColumnGenericOptions",
 	"ColumnDefault",
 }
 
@@ -349,12 +362,30 @@ func optionsLock(names []string) LockMode {
 
 func (b *effects) setPersistence(r *Relation, action string) {
 	b.lock(r.Name, AccessExclusive)
+	if r.Kind == 'v' || r.Kind == 'm' || r.Kind == 'f' {
+		b.refuse("%s is no table", r.Name)
+		return
+	}
 	want := byte('p')
 	if action == "SetUnLogged" {
 		want = 'u'
 	}
 	if r.Persistence == want || r.Kind == 'p' {
 		return
+	}
+	// A reference must not outlive what it refers to.
+	if want == 'p' {
+		for _, fk := range b.outgoing(r) {
+			if to := b.s.Relations[fk.RefTable]; to != nil && to != r && to.Persistence == 'u' {
+				b.refuse("could not change table %s to logged because it references unlogged table %s", r.Name, to.Name)
+			}
+		}
+	} else {
+		for _, fk := range b.incoming(r) {
+			if from := b.s.Relations[fk.Table]; from != nil && from != r && from.Persistence == 'p' {
+				b.refuse("could not change table %s to unlogged because logged table %s references it", r.Name, from.Name)
+			}
+		}
 	}
 	b.rewrite(r)
 	if b.major() >= 15 {
@@ -366,7 +397,16 @@ func (b *effects) setPersistence(r *Relation, action string) {
 
 func (b *effects) alterConstraint(r *Relation, o AlterTable) {
 	b.lock(r.Name, AccessExclusive)
+	if slices.Contains(o.With, "INHERIT") {
+		b.inheritNotNull(r, o.Arg)
+		return
+	}
 	c := r.Constraint(o.Arg)
+	if c == nil && r.incomplete() {
+		b.lockAll(b.family(r), AccessExclusive)
+		b.uncertain("constraint %s is not known here: the table it refers to may be locked too", QuoteIdent(o.Arg))
+		return
+	}
 	if c == nil {
 		b.refuse("constraint %s of relation %s does not exist", QuoteIdent(o.Arg), r.Name)
 		return
@@ -378,9 +418,24 @@ func (b *effects) alterConstraint(r *Relation, o AlterTable) {
 	if !strings.Contains(text, "ENFORCED") || !b.needs(18, "ALTER CONSTRAINT … ENFORCED") {
 		return
 	}
-	to := b.lockReferenced(c.RefTable, ShareRowExclusive)
-	if !strings.Contains(text, "NOT ENFORCED") {
-		b.verifyForeignKey(r, to, false)
+	if strings.Contains(text, "NOT ENFORCED") {
+		b.lockReferenced(c.RefTable, AccessExclusive) // its triggers go
+		return
+	}
+	b.verifyForeignKey(r, b.lockReferenced(c.RefTable, ShareRowExclusive), false)
+}
+
+// inheritNotNull gives the children of a table a NOT NULL that was its own (18).
+func (b *effects) inheritNotNull(r *Relation, name string) {
+	if !b.needs(18, "ALTER CONSTRAINT … INHERIT") {
+		return
+	}
+	c := b.notNullNamed(r, name)
+	for _, f := range b.family(r)[1:] {
+		b.lock(f.Name, AccessExclusive)
+		if c == nil || f.Column(c.Name) == nil || !f.Column(c.Name).NotNull {
+			b.scan(f)
+		}
 	}
 }
 
@@ -419,6 +474,9 @@ func (b *effects) setAccessMethod(r *Relation, to string) {
 		return
 	}
 	b.lock(r.Name, AccessExclusive)
+	if to == "" {
+		to = "heap" // DEFAULT, where default_table_access_method is what it is by default
+	}
 	if have := r.AccessMethod; have != "" && have != to || have == "" && to != "heap" {
 		b.rewrite(r)
 	}

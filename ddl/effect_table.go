@@ -109,6 +109,23 @@ func (b *effects) dropTable(o DropTable) {
 			b.dropForeignKey(fk)
 		}
 		b.dropDependents(f, "", o.Cascade)
+		b.dropRowType(f, o.Cascade)
+	}
+}
+
+// dropRowType drops the columns that have the row type of r.
+func (b *effects) dropRowType(r *Relation, cascade bool) {
+	for _, u := range b.s.Relations {
+		for _, c := range u.Columns {
+			if c.TypeName != r.Name || u.Kind == 'v' || b.dropped[u.Name] {
+				continue
+			}
+			if !cascade {
+				b.refuse("cannot drop %s because column %s of %s has its row type", r.Name, QuoteIdent(c.Name), u.Name)
+			}
+			b.lock(u.Name, AccessExclusive)
+			b.dropColumnOf(u, c.Name, true)
+		}
 	}
 }
 
@@ -240,9 +257,21 @@ func (b *effects) filled(c Column) bool {
 		serialNames[c.Type.Name] || b.domainDefault(c.Type)
 }
 
-func (b *effects) domainDefault(t TypeName) bool {
+func (b *effects) domainDefault(t TypeName) bool { return b.defaultDomain(t) != nil }
+
+// defaultDomain is the domain whose default a column of type t gets: that of the type or of one below it.
+func (b *effects) defaultDomain(t TypeName) *Type {
+	if t.Array > 0 {
+		return nil
+	}
 	d := b.s.Type(Name{t.Schema, t.Name})
-	return d != nil && d.Kind == 'd' && t.Array == 0 && d.Default != ""
+	for d != nil && d.Kind == 'd' && d.Default == "" && !strings.HasSuffix(d.Base, "[]") {
+		d = b.s.Type(b.domainBase(d))
+	}
+	if d == nil || d.Kind != 'd' || d.Default == "" {
+		return nil
+	}
+	return d
 }
 
 func (b *effects) addColumn(o AddColumn) {
@@ -266,6 +295,9 @@ func (b *effects) addColumn(o AddColumn) {
 	b.defaultLocks(c.Default)
 	if c.Virtual && !b.needs(18, "a virtual generated column") {
 		return
+	}
+	if t := b.s.Type(Name{c.Type.Schema, c.Type.Name}); t != nil && t.Assumed && c.Type.Array == 0 {
+		b.uncertain("column %s: type %s is not known here; were it a domain with constraints, the table would be written anew", c.Name, t.Name)
 	}
 	for _, why := range b.addColumnRewrites(c) {
 		b.explain("column %s: %s", c.Name, why)
@@ -301,8 +333,17 @@ func (b *effects) addColumnRewrites(c Column) []string {
 	if c.Type.Array == 0 && b.domainChecked(Name{c.Type.Schema, c.Type.Name}) {
 		why = append(why, "the domain has constraints, which every row must be tested for")
 	}
-	if c.Default != "" && b.volatile(c.Default) {
+	def := c.Default
+	if d := b.defaultDomain(c.Type); def == "" && d != nil && b.major() > 12 { // 12 evaluates it once
+		def = d.Default
+	}
+	if def != "" && b.volatile(def) {
 		why = append(why, "a volatile default is evaluated for every row")
+		for _, f := range functionNames(exprTree(def)) {
+			if !b.s.knowsFunction(f) {
+				b.uncertain("function %s is not known here and counts as volatile", QuoteIdent(f))
+			}
+		}
 	}
 	return why
 }
@@ -322,11 +363,20 @@ func (b *effects) domainBase(d *Type) Name { return splitTypeName(d.Base) }
 // volatile reports whether an expression must be evaluated anew for every row.
 func (b *effects) volatile(expr string) bool {
 	for _, f := range functionNames(exprTree(expr)) {
+		if f == "timezone" && b.major() < 15 && !ofTimetz(expr) {
+			continue // AT TIME ZONE was volatile for timetz alone
+		}
 		if b.s.FunctionVolatility(f) == 'v' && !b.inlined(f, 0) {
 			return true
 		}
 	}
 	return false
+}
+
+// ofTimetz reports whether an expression may have a time with a time zone.
+func ofTimetz(expr string) bool {
+	expr = strings.ToLower(expr)
+	return strings.Contains(expr, "timetz") || strings.Contains(expr, "current_time") && !strings.Contains(expr, "current_timestamp") || strings.Contains(expr, "time with") || strings.Contains(expr, ") with")
 }
 
 // inlined reports whether the planner replaces calls of a volatile SQL function by its body, and nothing
@@ -426,6 +476,9 @@ func (b *effects) dropColumnOf(r *Relation, column string, cascade bool) {
 
 func (b *effects) renameColumn(o RenameColumn) {
 	if r := b.s.Relation(o.Table); r != nil {
+		if r.Kind == 'v' && slices.Contains(strings.Fields(strings.ToUpper(b.sql)), "VIEW") {
+			b.needs(13, "ALTER VIEW … RENAME COLUMN")
+		}
 		b.lockAll(b.family(r), AccessExclusive)
 		if c := r.Column(o.From); c != nil && c.Inherited > 0 {
 			b.refuse("cannot rename inherited column %s", QuoteIdent(o.From))
@@ -490,6 +543,9 @@ func (b *effects) identity(table Name, column string, seq LockMode) {
 		return
 	}
 	b.lockAll(b.family(r), AccessExclusive)
+	if c := r.Column(column); seq == NoLock && c != nil && !c.NotNull && !b.required[column] && !r.incomplete() {
+		b.refuse("column %s of relation %s must be declared NOT NULL before identity can be added", QuoteIdent(column), r.Name)
+	}
 	if seq != NoLock {
 		for _, q := range b.ownedSequences(r, column) {
 			b.lock(q, seq)

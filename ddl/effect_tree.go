@@ -18,6 +18,14 @@ func parseTree(sql string) []*pg.RawStmt {
 	return stmts
 }
 
+// trees is the statement's syntax, with positions of nothing: it may be that of the file.
+func (st *Statement) trees() []*pg.RawStmt {
+	if st.tree != nil {
+		return []*pg.RawStmt{st.tree}
+	}
+	return parseTree(st.SQL)
+}
+
 // exprTree parses an expression, such as that of USING.
 func exprTree(expr string) *pg.Node {
 	_, n, err := parseExpr(expr)
@@ -29,12 +37,19 @@ func exprTree(expr string) *pg.Node {
 
 // rangeVars are the relations which a tree names, without the names of its WITH queries and without those given.
 func rangeVars(root any, without ...*pg.RangeVar) []*pg.RangeVar {
-	ctes := map[string]bool{}
-	for _, cte := range all[pg.CommonTableExpr](root) {
-		ctes[cte.Ctename] = true
-	}
-	return slices.DeleteFunc(all[pg.RangeVar](root), func(v *pg.RangeVar) bool {
-		return v.Schemaname == "" && ctes[v.Relname] || slices.Contains(without, v)
+	var ctes []string
+	var out []*pg.RangeVar
+	walk(root, func(n any) bool {
+		switch n := n.(type) {
+		case *pg.CommonTableExpr:
+			ctes = append(ctes, n.Ctename)
+		case *pg.RangeVar:
+			out = append(out, n)
+		}
+		return true
+	})
+	return slices.DeleteFunc(out, func(v *pg.RangeVar) bool {
+		return v.Schemaname == "" && slices.Contains(ctes, v.Relname) || slices.Contains(without, v)
 	})
 }
 

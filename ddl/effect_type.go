@@ -1,6 +1,9 @@
 package ddl
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 func (b *effects) alterColumnType(o AlterColumnType) {
 	r := b.relation(o.Table)
@@ -46,7 +49,7 @@ func (b *effects) retype(r *Relation, c *RelColumn, o AlterColumnType) {
 	}
 	if change.Unknown {
 		b.unknown = true
-		if b.s.Facts != nil {
+		if b.s.Facts != nil && b.s.writtenType(o.Type).missing {
 			b.refuse("type %s does not exist", o.Type.SQL)
 		}
 	}
@@ -62,7 +65,11 @@ func (b *effects) retype(r *Relation, c *RelColumn, o AlterColumnType) {
 			continue
 		}
 		keyed := slices.Contains(i.Keys, c.Name)
-		if change.Rewrite || change.Reindex && keyed || i.HasExpr || i.Predicate != "" || !i.Parent.IsZero() || !i.Valid {
+		if want := b.s.bottom(b.s.writtenType(o.Type)); keyed && i.Method == "btree" && !want.array && slices.Contains(unordered, want.text) {
+			b.refuse("type %s has no order for index %s", want.text, i.Name)
+		}
+		reindex := change.Reindex && !(change.collation && collated(i, c.Name)) || b.keyless(i, o.Type)
+		if change.Rewrite || reindex && keyed || i.HasExpr || i.Predicate != "" || !i.Parent.IsZero() || !i.Valid {
 			b.reindexes[i.Name] = true
 			b.scan(r)
 			if !change.Rewrite {
@@ -73,11 +80,37 @@ func (b *effects) retype(r *Relation, c *RelColumn, o AlterColumnType) {
 	b.retypeConstraints(r, c, change)
 }
 
+// collated reports whether an index names the collation of a column itself.
+func collated(i *Index, column string) bool {
+	for _, e := range indexElemsOf(i.Definition) {
+		if e.Column == column && e.Collation != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// keyless reports whether an index over arrays, enums or ranges holds something else than the values: their hashes, their
+// elements, their union. The server takes it for an index of another type, even where the type stays.
+func (b *effects) keyless(i *Index, t TypeName) bool {
+	w := b.s.writtenType(t)
+	switch i.Method {
+	case "hash", "gin":
+		return b.s.polymorphic(w)
+	case "brin":
+		return b.s.polymorphic(w) && strings.HasSuffix(b.s.bottom(w).text, "range")
+	}
+	return false
+}
+
+// unordered are the types without operators for a btree.
+var unordered = []string{"json", "xml", "point", "box", "lseg", "path", "polygon", "circle", "line", "jsonpath", "xid", "cid", "txid_snapshot", "pg_snapshot"}
+
 // retypeConstraints drops and adds again what stands on the column: CHECK constraints are tested anew, foreign
 // keys only when the values were.
 func (b *effects) retypeConstraints(r *Relation, c *RelColumn, change Change) {
 	for _, con := range r.Constraints {
-		if con.Kind == Check && con.Valid && slices.Contains(con.Columns, c.Name) {
+		if con.Kind == Check && con.Valid && !b.leaving[con.Name] && slices.Contains(con.Columns, c.Name) {
 			b.scan(r)
 		}
 	}
@@ -95,7 +128,7 @@ func (b *effects) retypeConstraints(r *Relation, c *RelColumn, change Change) {
 
 func (b *effects) readdForeignKey(fk *TableConstraint, change Change) {
 	b.dropForeignKey(fk)
-	if from := b.s.Relations[fk.Table]; from != nil && fk.Valid && (change.Rewrite || change.Reindex) {
+	if from := b.s.Relations[fk.Table]; from != nil && fk.Valid && !b.leaving[fk.Name] && (change.Rewrite || change.Reindex && !change.collation) {
 		b.verifyForeignKey(from, b.s.Relations[fk.RefTable], false)
 	}
 }
@@ -103,7 +136,7 @@ func (b *effects) readdForeignKey(fk *TableConstraint, change Change) {
 // retypeObstacles are the dependents under which the server does not change a column's type.
 func (b *effects) retypeObstacles(r *Relation, c *RelColumn) {
 	for _, d := range r.Dependents {
-		if d.Column != c.Name {
+		if d.Column != c.Name || d.Kind == "generated column" && b.leavingColumns[d.Name.Name] {
 			continue
 		}
 		switch d.Kind {

@@ -158,6 +158,9 @@ func IsCast(expr, col string) bool {
 
 // Volatile reports whether an expression may give another value each time it is computed.
 func (s *Schema) Volatile(expr string) bool {
+	if !strings.Contains(expr, "(") {
+		return false // neither a function's call nor a sub-select: most defaults are constants
+	}
 	_, node, err := parsedExpr(expr)
 	if err != nil {
 		return true
@@ -274,22 +277,40 @@ func AddUpdateOf(def, col string) (string, error) {
 	})
 }
 
-// RevokeOf gives the REVOKE that takes a GRANT back.
-func RevokeOf(grant string) (string, error) {
-	return deparsed(grant, func(stmt *pg.Node) bool {
-		switch n := stmt.Node.(type) {
-		case *pg.Node_GrantStmt:
-			n.GrantStmt.IsGrant = false
-			n.GrantStmt.GrantOption = false
-			n.GrantStmt.Behavior = pg.DropBehavior_DROP_RESTRICT
-			return true
-		case *pg.Node_GrantRoleStmt:
-			n.GrantRoleStmt.IsGrant = false
-			n.GrantRoleStmt.Opt = nil
-			return true
+// ReplicationSlot is the name of the slot that a CREATE SUBSCRIPTION makes on the publisher, "" when it makes none.
+func ReplicationSlot(sql string) string {
+	_, stmt, err := one(sql)
+	n := stmt.GetCreateSubscriptionStmt()
+	if err != nil || n == nil || !subscriptionSlot(n.Options) {
+		return ""
+	}
+	name, given := option(n.Options, "slot_name")
+	switch {
+	case !given:
+		return n.Subname
+	case name.GetTypeName() != nil: // a bare word
+		return nameOf(name.GetTypeName().Names).Name
+	}
+	return name.GetString_().GetSval()
+}
+
+// Memberships gives the statement that takes back a GRANT of roles, and those of its members that were members before.
+func Memberships(grant string, s *Schema) (revoke string, were []Member, err error) {
+	revoke, err = deparsed(grant, func(stmt *pg.Node) bool {
+		n := stmt.GetGrantRoleStmt()
+		if n == nil || !n.IsGrant {
+			return false
 		}
-		return false
+		for _, m := range s.Members {
+			role := slices.ContainsFunc(n.GrantedRoles, func(x *pg.Node) bool { return x.GetAccessPriv().GetPrivName() == m.Role })
+			if role && slices.ContainsFunc(n.GranteeRoles, func(x *pg.Node) bool { return s.roleOf(x.GetRoleSpec()) == m.Member }) {
+				were = append(were, m)
+			}
+		}
+		n.IsGrant, n.Opt = false, nil
+		return true
 	})
+	return revoke, were, err
 }
 
 // AllInSchemas are the schemas of a GRANT … ON ALL TABLES or SEQUENCES IN SCHEMA; none for any other statement.
@@ -310,7 +331,7 @@ func AllInSchemas(grant string) (sequences bool, schemas []string) {
 
 // deparsed changes the tree of one statement and writes it as SQL again.
 func deparsed(sql string, change func(*pg.Node) bool) (string, error) {
-	tree, err := pg.Parse(sql)
+	tree, err := parseSQL(sql)
 	if err != nil {
 		return "", fmt.Errorf("parse %s: %w", sql, err)
 	}
@@ -421,10 +442,16 @@ func NamesColumn(body, col string) bool {
 // table first). ok is false for statements of another kind and objects that are named in another way.
 func CommentTarget(sql string) (kind string, name []string, ok bool) {
 	_, stmt, err := one(sql)
-	if err != nil || stmt.GetCommentStmt() == nil {
+	if err != nil {
 		return "", nil, false
 	}
-	c := stmt.GetCommentStmt()
+	return commentTarget(stmt.GetCommentStmt())
+}
+
+func commentTarget(c *pg.CommentStmt) (kind string, name []string, ok bool) {
+	if c == nil {
+		return "", nil, false
+	}
 	items := c.GetObject().GetList().GetItems()
 	if t := c.GetObject().GetTypeName(); t != nil {
 		items = t.GetNames()

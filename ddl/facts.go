@@ -68,6 +68,19 @@ func (s *Schema) FunctionVolatility(name string) byte {
 	return volatility
 }
 
+// knowsFunction reports whether a function of that name has been seen.
+func (s *Schema) knowsFunction(name string) bool {
+	if f := s.Facts; f != nil && (f.Volatile[name] || f.Stable[name] || f.Immutable[name]) {
+		return true
+	}
+	for _, u := range s.Functions {
+		if u.Name.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // BuiltinType finds a type that is not the user's as a statement names it; nil for others. Like PostgreSQL it
 // looks in pg_catalog before the search_path.
 func (s *Schema) BuiltinType(n Name) *BuiltinType {

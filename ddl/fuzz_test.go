@@ -2,6 +2,7 @@ package ddl_test
 
 import (
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/replank/replank/ddl"
 )
@@ -75,6 +77,70 @@ func checkParse(t *testing.T, text string) {
 			s.Alone(n)
 		}
 	}
+	checkParts(t, text, f)
+}
+
+// checkParts: a text that is read part by part says what it says as a whole.
+func checkParts(t *testing.T, text string, whole *ddl.File) {
+	t.Helper()
+	// A body that ends in a column named "end" is one to the server alone: psql would send something else.
+	if split, err := ddl.SplitScript(text); err != nil || len(split) != len(whole.Statements) {
+		return
+	}
+	for _, size := range []int{0, 60} {
+		var found []ddl.Statement
+		for part := range ddl.Parts(text, size) {
+			f, errs := part.Parse("f.sql")
+			if len(errs) > 0 {
+				t.Fatalf("the part %q does not parse: %v", part.Text, errs[0])
+			}
+			found = append(found, f.Statements...)
+		}
+		if d := cmp.Diff(whole.Statements, found, cmpopts.IgnoreUnexported(ddl.Statement{})); d != "" {
+			t.Fatalf("%q, parts of %d bytes (-whole, +parts):\n%s", text, size, d)
+		}
+	}
+}
+
+// quoted are texts in which a semicolon ends no statement, or a quote begins no literal.
+var quoted = []string{
+	"SELECT 'a;''b', E'\\';', 'b;', E'a'\n'\\';'; SELECT \"a;\"\"b\"; SELECT 2",
+	"SELECT E'a' -- it's\n, 'b'; SELECT e'\\\\'; SELECT 'a'\n'\\', ';'; SELECT 1",
+	"SELECT date'2020-01-01', n';', b'1', x'f', U&'\\0061;'; SELECT interval'x'",
+	"SELECT $$;'$$, $a$;$b$;$$;$a$, $ä1$;$ä1$; SELECT a$b$c FROM t$; SELECT $1, a$; SELECT b$",
+	"SELECT 1 -- it's; \nFROM t; /* ; /* ' */ ; \" */ SELECT 2; -- behind\n-- replank: wait\nSELECT 3 -- replank: wait\n; SELECT 4; -- replank: wait",
+	"CREATE RULE r AS ON INSERT TO t DO (DELETE FROM a; DELETE FROM b); SELECT 1",
+	"CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN /* x */ ATOMIC; SELECT 1; END; CREATE PROCEDURE p() BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END; BEGIN; SELECT 1; END; SELECT 3",
+	"BEGIN; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1;'; END; SELECT CASE WHEN true THEN 1 END; SELECT \"begin\"; SELECT 5",
+	"SELECT '\\'; SELECT ';'; SELECT 1e10, 1.5, 0x1f, 1_000; SELECT a-1--1;\n; SELECT 2/*;*/; SELECT 3*/*;*/4",
+	"COPY t FROM 'stdin;'; COPY t TO STDOUT; SELECT 1 FROM stdin; COPY t FROM PROGRAM 'stdin'; SELECT 1",
+}
+
+// TestParts holds the texts of the fuzz target to what stands there.
+func TestParts(t *testing.T) {
+	for _, text := range quoted {
+		f, err := ddl.Parse("f.sql", text)
+		split, _ := ddl.SplitScript(text)
+		if err != nil || len(f.Statements) < 2 || len(split) != len(f.Statements) {
+			t.Errorf("%q has %v statements, split %v: %v", text, f, split, err)
+			continue
+		}
+		checkParse(t, text)
+	}
+	// Data is not SQL, and what stands behind it is read.
+	f, errs := ddl.ParseEach("f.sql", "SELECT 1;\nCOPY t (a) FROM STDIN WITH (FORMAT csv);\nit's;\n  \\.\n\\.\nSELECT 2;\nSELEC 3;\nSELECT 'x;\nSELECT 4")
+	var client *ddl.ClientError
+	if len(errs) != 3 || !errors.As(errs[0], &client) || client.Pos.Line != 2 || !strings.HasPrefix(errs[1].Error(), "f.sql:7:1: ") || !strings.HasPrefix(errs[2].Error(), "f.sql:8:8: ") {
+		t.Errorf("%v", errs)
+	}
+	if len(f.Statements) != 2 || f.Statements[1].SQL != "SELECT 2" || f.Statements[1].Pos.Line != 6 {
+		t.Errorf("%+v", f.Statements)
+	}
+	// One statement of megabytes is not parsed, whatever stands around it.
+	f, errs = ddl.ParseEach("f.sql", "SELECT 1;\n  INSERT INTO t VALUES (0)"+strings.Repeat(", (1)", 1<<18)+";\nSELECT 2;")
+	if len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), "f.sql:2:3: a statement of 1280 kB is too much") || len(f.Statements) != 2 || f.Statements[1].Pos.Line != 3 {
+		t.Errorf("%v %d", errs, len(f.Statements))
+	}
 }
 
 func FuzzParse(f *testing.F) {
@@ -94,6 +160,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add("-- replank: wait\nSELECT 1; -- replank: plain\n/* x */ ;;\ufeff")
 	f.Add("\ufeffSELECT 'ä' AS \"日本\"\r\n;\r\nCREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; END; SELECT U&\"d!0061\" UESCAPE '!'")
+	for _, text := range quoted {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text string) { checkParse(t, text) })
 }
 

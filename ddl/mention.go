@@ -25,6 +25,10 @@ func Mentions(sql string) (Mention, error) {
 	if err != nil {
 		return Mention{}, err
 	}
+	return mentionsOf(c, stmt), nil
+}
+
+func mentionsOf(c *statement, stmt *pg.Node) Mention {
 	m := Mention{idents: map[string]bool{}}
 	for i := c.first; i < c.last; i = c.skipIdent(i) {
 		if k := c.kind(i); k != pg.Token_SCONST && k != pg.Token_USCONST {
@@ -65,7 +69,7 @@ func Mentions(sql string) (Mention, error) {
 		}
 		return true
 	})
-	return m, nil
+	return m
 }
 
 // constant adds the relation that a string constant names.

@@ -42,7 +42,7 @@ func (s *source) marked(kind markKind, i, j int) bool {
 func (s *source) replaceNewer() bool {
 	for _, st := range s.split() {
 		from, to := s.toks[st.start].start, s.toks[st.end-1].end
-		if _, err := pg.Parse(s.parsed[from:to]); err == nil {
+		if _, err := parseSQL(s.parsed[from:to]); err == nil {
 			continue
 		}
 		switch s.kind(st.start) {

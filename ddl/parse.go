@@ -54,6 +54,7 @@ func Parse(file, text string) (*File, error) {
 			Pos:  s.pos(sp.start),
 			Ops:  ops,
 			NoTx: noTx(raw.Stmt),
+			tree: raw,
 		})
 	}
 	if err := s.attach(f, spans); err != nil {
@@ -105,9 +106,9 @@ func parseText(file, text string) (*source, []*pg.RawStmt, error) {
 	if err := s.refuseClient(); err != nil {
 		return nil, nil, err
 	}
-	tree, err := pg.Parse(s.parsed)
+	tree, err := parseSQL(s.parsed)
 	if err != nil && s.replaceNewer() {
-		tree, err = pg.Parse(s.parsed)
+		tree, err = parseSQL(s.parsed)
 	}
 	if err != nil {
 		return nil, nil, s.syntaxError(err)

@@ -76,6 +76,9 @@ func modifier(n *pg.Node) string {
 		if s := c.GetSval(); s != nil {
 			return QuoteLiteral(s.Sval)
 		}
+		if i := c.GetIval(); i != nil {
+			return strconv.Itoa(int(i.Ival))
+		}
 	}
 	return deparseExpr(n)
 }
@@ -129,7 +132,7 @@ func deparseExpr(n *pg.Node) string {
 
 // parserVersion is the version that a parse tree must carry to be deparsed.
 var parserVersion = sync.OnceValue(func() int32 {
-	tree, err := pg.Parse("")
+	tree, err := parseSQL("")
 	if err != nil {
 		panic("ddl: the parser cannot parse nothing: " + err.Error())
 	}

@@ -7,9 +7,15 @@ import (
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
-// keywords are the words that quote_ident quotes: every keyword of the parser that is not unreserved. They
-// are asked from the parser itself, so that the list is never older than the grammar.
-var keywords = sync.OnceValue(func() map[string]bool {
+// keyword is a word that is a token of its own.
+type keyword struct {
+	token  pg.Token
+	quoted bool // by quote_ident, where it is an identifier
+}
+
+// keywords are all of the parser's. They are asked from the parser itself, so that the list is never older than the
+// grammar: each is the name of its token.
+var keywords = sync.OnceValue(func() map[string]keyword {
 	var words []string
 	for _, name := range pg.Token_name {
 		words = append(words, strings.ToLower(strings.TrimSuffix(name, "_P")))
@@ -19,19 +25,21 @@ var keywords = sync.OnceValue(func() map[string]bool {
 	if err != nil {
 		panic("ddl: the parser cannot scan its own keywords: " + err.Error())
 	}
-	quoted := map[string]bool{}
+	list := map[string]keyword{}
 	for _, t := range scan.Tokens {
 		switch t.KeywordKind {
+		case pg.KeywordKind_UNRESERVED_KEYWORD:
+			list[all[t.Start:t.End]] = keyword{t.Token, false}
 		case pg.KeywordKind_COL_NAME_KEYWORD, pg.KeywordKind_TYPE_FUNC_NAME_KEYWORD, pg.KeywordKind_RESERVED_KEYWORD:
-			quoted[all[t.Start:t.End]] = true
+			list[all[t.Start:t.End]] = keyword{t.Token, true}
 		}
 	}
-	return quoted
+	return list
 })
 
 // QuoteIdent gives s as an identifier, quoted exactly where PostgreSQL's quote_ident quotes.
 func QuoteIdent(s string) string {
-	if plainIdent(s) && !keywords()[s] {
+	if plainIdent(s) && !keywords()[s].quoted {
 		return s
 	}
 	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`

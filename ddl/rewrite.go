@@ -92,7 +92,27 @@ func one(text string) (*statement, *pg.Node, error) {
 const exprPrefix, exprSuffix = "SELECT (", "\n)"
 
 // parseExpr parses an expression. The positions of its statement are those of the text with exprPrefix.
+// Nobody may change them: the same text gives the same ones.
 func parseExpr(expr string) (*statement, *pg.Node, error) {
+	e := expressions.get(expr, parseExprAnew)
+	return e.statement, e.node, e.err
+}
+
+// expression is what parseExpr gives.
+type expression struct {
+	statement *statement
+	node      *pg.Node
+	err       error
+}
+
+var expressions memo[expression]
+
+func parseExprAnew(expr string) (e expression) {
+	e.statement, e.node, e.err = readExpr(expr)
+	return e
+}
+
+func readExpr(expr string) (*statement, *pg.Node, error) {
 	c, stmt, err := one(exprPrefix + expr + exprSuffix)
 	if err != nil {
 		return nil, nil, fmt.Errorf("expression %s: %w", expr, err)

@@ -7,8 +7,8 @@ import (
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
-// renamer collects the edits that rename columns of one table in a statement, by SQL's rules of scope. It has
-// no catalog: a reference whose relation the text does not tell is unresolved, never guessed.
+// renamer collects the edits that rename columns of one table in a statement, by SQL's rules of scope. Without a
+// schema, a reference whose relation the text does not tell is unresolved, never guessed.
 type renamer struct {
 	*statement
 	table      Name
@@ -16,6 +16,15 @@ type renamer struct {
 	edits      []edit
 	unresolved []Pos
 	renamed    map[*pg.ColumnRef]bool
+	known      *Schema         // what other relations expose, and which one a name means
+	names      map[string]bool // of the columns found, where it is not nil
+}
+
+// found notes a column that is read or written.
+func (r *renamer) found(col string) {
+	if r.names != nil {
+		r.names[col] = true
+	}
 }
 
 // rangeItem is something in a FROM list.
@@ -27,6 +36,8 @@ type rangeItem struct {
 	// columns are the names that the item exposes, nil when the text does not tell.
 	columns []string
 	joined  bool // alias of a join that holds the target: its column names would change
+	// qualified says that its columns are meant only with its name before them.
+	qualified bool
 }
 
 func (it rangeItem) exposes(col string) bool { return slices.Contains(it.columns, col) }
@@ -133,6 +144,7 @@ func (r *renamer) assigned(targets []*pg.Node, rel *pg.RangeVar) {
 	}
 	for _, t := range targets {
 		if to, ok := r.cols[t.GetResTarget().GetName()]; ok {
+			r.found(t.GetResTarget().GetName())
 			i := r.at(t.GetResTarget().Location)
 			r.edits = append(r.edits, r.replaceTokens(i, r.skipIdent(i), QuoteIdent(to)))
 		}
@@ -164,6 +176,10 @@ func (r *renamer) insertInto(n *pg.InsertStmt, parent *scope) {
 }
 
 func (r *renamer) isTarget(rel *pg.RangeVar) bool {
+	if r.known != nil {
+		t := r.known.lookup(relName(rel))
+		return t != nil && t.Name == r.table
+	}
 	return rel.GetRelname() == r.table.Name &&
 		(rel.Schemaname == "" || r.table.Schema == "" || rel.Schemaname == r.table.Schema)
 }
@@ -330,7 +346,9 @@ func (r *renamer) relation(rel *pg.RangeVar, sc *scope) rangeItem {
 			return it
 		}
 	}
-	it.target = r.isTarget(rel)
+	if it.target = r.isTarget(rel); !it.target {
+		it.columns = r.exposed(rel)
+	}
 	return it
 }
 
@@ -345,7 +363,9 @@ func (r *renamer) join(j *pg.JoinExpr, sc *scope) {
 	r.from(j.Rarg, inner)
 	target := slices.ContainsFunc(inner.items[before:], func(it rangeItem) bool { return it.target })
 	for _, name := range strs(j.UsingClause) {
-		if _, ok := r.cols[name]; ok && target {
+		if _, ok := r.cols[name]; ok && target && r.names != nil {
+			r.found(name)
+		} else if ok && target {
 			r.unresolvedWord(pg.Token_USING, name)
 		}
 		inner.merged = append(inner.merged, name)
@@ -443,8 +463,12 @@ func (r *renamer) unqualified(ref *pg.ColumnRef, col string, sc *scope) {
 	for ; sc != nil; sc = sc.parent {
 		for _, it := range sc.items {
 			switch {
+			case it.qualified:
 			case it.target && slices.Contains(it.aliased, col), it.exposes(col):
 				return // another column of that name
+			case r.names != nil && it.target && slices.Contains(sc.merged, col):
+				r.found(col)
+				return
 			case it.joined, it.target && (unknown || slices.Contains(sc.merged, col)):
 				r.note(ref)
 				return
@@ -455,7 +479,7 @@ func (r *renamer) unqualified(ref *pg.ColumnRef, col string, sc *scope) {
 			}
 		}
 		for _, it := range sc.items {
-			unknown = unknown || it.columns == nil
+			unknown = unknown || it.columns == nil && !it.qualified
 		}
 	}
 }
@@ -484,6 +508,7 @@ func (r *renamer) note(ref *pg.ColumnRef) {
 
 // rename changes the last name of a reference.
 func (r *renamer) rename(ref *pg.ColumnRef, col string) {
+	r.found(col)
 	if ref.Location < 0 {
 		r.note(ref)
 		return

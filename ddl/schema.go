@@ -26,15 +26,24 @@ type Schema struct {
 	Sequences map[Name]*Sequence   `json:"-"`
 	Types     map[Name]*Type       `json:"-"` // enums, domains, composites, ranges of the user; not pg_catalog's
 	Functions map[string]*Function `json:"-"` // by regprocedure text, user's only
-	// DefaultGrants are what new objects get by ALTER DEFAULT PRIVILEGES.
-	DefaultGrants []DefaultGrant `json:"-"`
-	Facts         *Facts         `json:"-"` // what the server knows about types, casts and functions; never nil after Load
+	// Owned are what else has privileges: schemas, the database, languages, foreign-data wrappers, servers, tablespaces.
+	Owned map[Thing]Owned `json:"-"`
+	// Members are the memberships in roles of the whole server.
+	Members []Member `json:"-"`
+	// DefaultACLs are what new objects get by ALTER DEFAULT PRIVILEGES.
+	DefaultACLs []DefaultACL `json:"-"`
+	Facts       *Facts       `json:"-"` // what the server knows about types, casts and functions; never nil after Load
 
 	cow *cow // nil = this Schema owns all it points to, see Clone
 	// dropping are the objects that the running statement drops together.
-	dropping map[Name]bool
+	dropping    map[Name]bool
+	constraints constraintNames
 	// opaque: something ran whose effect cannot be told, so that what looks undefined may exist.
 	opaque bool
+	// gone are names that a statement took away: they are not assumed to exist, see Assume.
+	gone map[Name]bool
+	// assuming: Assume was asked, so that blocks of code are read too.
+	assuming bool
 }
 
 // Relation is a table or anything that can be read like one.
@@ -73,7 +82,13 @@ type Relation struct {
 	Tablespace       string
 	AccessMethod     string
 	OfType           bool
-	UsedAttributes   int // highest attnum ever given, dropped ones too (the limit is 1,600)
+	RowType          Name `json:",omitzero"` // of a table OF a type
+	UsedAttributes   int  // highest attnum ever given, dropped ones too (the limit is 1,600)
+	// Assumed: a statement takes the relation for granted and nobody has seen it. Its size is not known, and columns,
+	// constraints and indexes only as far as statements spoke of them.
+	Assumed bool
+	// Partial: it was made from a relation that is assumed, so that it may have more columns than are known.
+	Partial bool
 
 	// Definition is pg_get_viewdef for views and materialized views.
 	Definition string
@@ -115,6 +130,7 @@ type RelColumn struct {
 	Inherited    int  // attinhcount
 	Local        bool // attislocal
 	AvgWidth     int  // pg_stats.avg_width, 0 = unknown
+	Assumed      bool // nothing but its name is known, see Relation.Assumed
 	NullFrac     float64
 }
 
@@ -174,6 +190,7 @@ type Index struct {
 	StatsTarget map[int]int
 	Options     []string
 	Tablespace  string
+	Assumed     bool // nothing but its name is known; Table is empty unless a statement told it
 }
 
 // Trigger is a user trigger that exists (internal ones are left out).
@@ -263,12 +280,29 @@ type Grant struct {
 	Foreign bool `json:",omitempty"`
 }
 
-// DefaultGrant is one aclitem of ALTER DEFAULT PRIVILEGES.
-type DefaultGrant struct {
+// Thing is something that has a name and privileges. Kind is said as in GRANT … ON.
+type Thing struct{ Kind, Name string }
+
+// Owned is who owns a thing and what others may do with it.
+type Owned struct {
+	Owner string
+	ACL   []Grant // nil = what is built in
+	// Guests says of a schema that tables or routines of extensions live in it, which a Schema does not hold.
+	Guests bool
+}
+
+// Member is a membership in a role.
+type Member struct {
+	Role, Member, Grantor string
+	Admin                 bool
+}
+
+// DefaultACL is an entry of ALTER DEFAULT PRIVILEGES.
+type DefaultACL struct {
 	Role   string // whose objects get it
 	Schema string // "" = in every schema
 	Kind   byte   // pg_default_acl.defaclobjtype: r S f T n
-	Grant
+	ACL    []Grant
 }
 
 // Sequence is a sequence that exists.
@@ -289,7 +323,8 @@ type Sequence struct {
 	Comment     string
 	Persistence byte
 	// UsedBy are what else than columns' defaults depends on the sequence of an identity column.
-	UsedBy []string
+	UsedBy  []string
+	Assumed bool // nothing but its name is known
 }
 
 // Type is a user-defined type.
@@ -311,6 +346,7 @@ type Type struct {
 	Owner      string
 	ACL        []Grant
 	Comment    string
+	Assumed    bool // nothing but its name is known; Kind is a guess
 }
 
 // Attribute is a field of a composite type.

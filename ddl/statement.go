@@ -1,6 +1,10 @@
 package ddl
 
-import "strconv"
+import (
+	"strconv"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+)
 
 // Name is the name of a schema-bound object. Schema is empty where the statement did not write one.
 type Name struct{ Schema, Name string }
@@ -59,6 +63,8 @@ type Statement struct {
 	Ops        []Op
 	// NoTx is true for what PostgreSQL refuses inside a transaction block (CREATE INDEX CONCURRENTLY, VACUUM …).
 	NoTx bool
+
+	tree *pg.RawStmt // of the file it was read from; nil where only SQL and Ops are known
 }
 
 // SyntaxError is what Parse returns for text that PostgreSQL would not accept.

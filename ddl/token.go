@@ -44,13 +44,15 @@ const (
 
 // scan fills the tokens from text[:limit].
 func (s *source) scan(limit int) error {
-	res, err := pg.Scan(s.parsed[:limit])
-	if err != nil {
-		return err
+	all, ok := lex(s.parsed[:limit])
+	if !ok {
+		var err error
+		if all, err = scanned(s.parsed[:limit]); err != nil {
+			return err
+		}
 	}
-	s.toks, s.comments = make([]token, 0, len(res.Tokens)), nil
-	for _, t := range res.Tokens {
-		tok := token{t.Token, int(t.Start), int(t.End)}
+	s.toks, s.comments = all[:0], nil
+	for _, tok := range all {
 		if tok.kind == pg.Token_SQL_COMMENT || tok.kind == pg.Token_C_COMMENT {
 			s.comments = append(s.comments, tok)
 		} else {
@@ -58,6 +60,19 @@ func (s *source) scan(limit int) error {
 		}
 	}
 	return nil
+}
+
+// scanned are the tokens of a text as the parser's own scanner has them.
+func scanned(text string) ([]token, error) {
+	res, err := pg.Scan(text)
+	if err != nil {
+		return nil, err
+	}
+	toks := make([]token, 0, len(res.Tokens))
+	for _, t := range res.Tokens {
+		toks = append(toks, token{t.Token, int(t.Start), int(t.End)})
+	}
+	return toks, nil
 }
 
 // pos gives the place of a byte offset. A byte order mark is no character of the file.
@@ -224,4 +239,26 @@ func (s *source) skipRelation(i int) int {
 		i++
 	}
 	return i
+}
+
+// LongIdentifiers are the identifiers of a statement that have more bytes than the server keeps.
+func LongIdentifiers(sql string, limit int) []string {
+	s := &source{text: sql, parsed: sql}
+	if s.scan(len(sql)) != nil {
+		return nil
+	}
+	var long []string
+	for _, t := range s.toks {
+		name := sql[t.start:t.end]
+		if len(name) <= limit || t.kind != pg.Token_IDENT {
+			continue
+		}
+		if name[0] == '"' {
+			name = strings.ReplaceAll(name[1:len(name)-1], `""`, `"`)
+		}
+		if len(name) > limit {
+			long = append(long, name)
+		}
+	}
+	return long
 }

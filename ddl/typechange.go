@@ -23,6 +23,8 @@ type Change struct {
 	// Refused says why the server does not convert the values by itself; "" = it does.
 	Refused string
 	Why     string
+
+	collation bool // Reindex only because of the collation
 }
 
 // TypeChange says what ALTER COLUMN … TYPE to COLLATE collation USING using costs for a column that is no
@@ -30,8 +32,8 @@ type Change struct {
 // changes no bit, and rewrites unless the bare column is left.
 func TypeChange(s *Schema, from *RelColumn, to TypeName, collation, using string) Change {
 	have, want := s.columnType(from), s.writtenType(to)
-	if have.unknown || want.unknown {
-		return Change{Rewrite: true, Reindex: true, Unknown: true, Why: "the type is not known"}
+	if from.Assumed || have.unknown || want.unknown {
+		return s.unknownChange(from, to, have, want, using)
 	}
 	current := have
 	if using != "" {
@@ -44,12 +46,42 @@ func TypeChange(s *Schema, from *RelColumn, to TypeName, collation, using string
 		return Change{Rewrite: true, Reindex: true, Refused: s.noCast(current, want), Why: why}
 	}
 	c := Change{Why: "the rows on disk fit the new type as they are"}
-	if operators(s.bottom(have)) != operators(s.bottom(want)) {
+	if have.text != want.text && (s.polymorphic(have) || s.polymorphic(want)) {
+		c.Reindex, c.Why = true, "an index over arrays, enums or ranges is of one very type"
+	} else if operators(s.bottom(have)) != operators(s.bottom(want)) {
 		c.Reindex, c.Why = true, "the new type has its own index operators"
 	} else if s.bottom(want).collates && lastPart(from.Collation) != lastPart(collation) {
-		c.Reindex, c.Why = true, "the collation changes, and with it the order of the indexes"
+		c.Reindex, c.collation, c.Why = true, true, "the collation changes, and with it the order of the indexes"
 	}
 	return c
+}
+
+// unknownChange is for types that nobody has seen.
+func (s *Schema) unknownChange(from *RelColumn, to TypeName, have, want sqlType, using string) Change {
+	c := Change{Rewrite: true, Reindex: true, Unknown: true}
+	if using == "" && !from.Assumed && !have.array && !want.array && (isCitext(have) && isText(want) || isText(have) && isCitext(want)) {
+		return Change{Reindex: true, Why: "citext has the bytes of text, and its own order"}
+	}
+	switch {
+	case using != "" && !IsCast(using, from.Name):
+		c.Unknown, c.Why = want.missing, "USING computes every value"
+	case !want.unknown && s.constrained(want):
+		c.Why = fmt.Sprintf("the domain %s has constraints", want.text)
+	case want.unknown && have.text == want.text && !from.Assumed && sameModifiers(have, want) && have.array == want.array && using == "":
+		return Change{Why: "the type stays"}
+	case want.unknown:
+		c.Why = fmt.Sprintf("type %s is not known here: the worst is assumed", to.SQL)
+	default:
+		c.Why = fmt.Sprintf("the type it has now is not known here: the table is written anew unless its values fit %s as they are", to.SQL)
+	}
+	return c
+}
+
+// isCitext knows the type of the extension by its name where the server's types have not been seen.
+func isCitext(t sqlType) bool { return t.unknown && lastPart(t.text) == "citext" }
+
+func isText(t sqlType) bool {
+	return t.text == "text" || t.text == "character varying" && t.free()
 }
 
 // sqlType is a type with its modifiers.
@@ -62,6 +94,7 @@ type sqlType struct {
 	collates bool
 	strings  bool // of the string category
 	unknown  bool
+	missing  bool // unknown, and no statement took it for granted
 }
 
 func (t sqlType) free() bool { return len(t.mods) == 0 && t.fields == "" }
@@ -89,7 +122,7 @@ func (s *Schema) writtenType(w TypeName) sqlType {
 func (s *Schema) namedType(n Name) sqlType {
 	if s.BuiltinType(n) == nil || n.Schema != "" && n.Schema != "pg_catalog" {
 		if u := s.Type(n); u != nil {
-			t := sqlType{text: u.Name.String()}
+			t := sqlType{text: u.Name.String(), unknown: u.Assumed || u.Kind == 'b' && u.OID == 0} // the casts of base types that nobody has seen
 			if u.Kind == 'd' {
 				t.domain = u
 			}
@@ -99,7 +132,7 @@ func (s *Schema) namedType(n Name) sqlType {
 	if b := s.BuiltinType(n); b != nil {
 		return sqlType{text: b.Text, collates: b.Collates, strings: b.Category == 'S'}
 	}
-	return sqlType{text: n.String(), unknown: true}
+	return sqlType{text: n.String(), unknown: true, missing: true}
 }
 
 // textType is a type as format_type prints it.
@@ -196,6 +229,9 @@ func (s *Schema) coerce(from, to sqlType) string {
 	if from.text == to.text && from.array == to.array && (from.domain != nil || sameModifiers(from, to)) {
 		return ""
 	}
+	if from.domain != nil && from.array {
+		return "an array of a domain is converted element by element"
+	}
 	if from.domain != nil {
 		from = s.bottom(from)
 		from.mods, from.fields = nil, "" // the server does not look for the modifier below a domain
@@ -242,16 +278,19 @@ func (s *Schema) cast(from, to sqlType) string {
 // Anything becomes a string.
 func (s *Schema) noCast(from, to sqlType) string {
 	from, to = s.bottom(from), s.bottom(to)
-	if from.array != to.array && to.text != "text" && to.text != "character varying" {
-		return fmt.Sprintf("cannot be cast automatically to type %s", to.text)
-	}
-	if from.text == to.text || to.strings || from.array || to.array {
+	refusal := fmt.Sprintf("cannot be cast automatically to type %s", to.text)
+	switch c, ok := s.Cast(from.text, to.text); {
+	case from.array == to.array && from.text == to.text:
+		return ""
+	case from.array == to.array && ok:
+		if c.Context == 'e' {
+			return refusal
+		}
+		return ""
+	case to.strings && (!to.array || from.array):
 		return ""
 	}
-	if c, ok := s.Cast(from.text, to.text); ok && c.Context != 'e' {
-		return ""
-	}
-	return fmt.Sprintf("cannot be cast automatically to type %s", to.text)
+	return refusal
 }
 
 // zeroOffset reports whether a time zone has always been UTC: the server asks for one offset in all of history,
@@ -325,6 +364,19 @@ func operators(t sqlType) string {
 		return name + "[]"
 	}
 	return name
+}
+
+// polymorphic reports whether the index operators of a type are made for any array, enum or range: an index with
+// them is kept only when the type is the same, not a domain over it.
+func (s *Schema) polymorphic(t sqlType) bool {
+	t = s.bottom(t)
+	if t.array {
+		return true
+	}
+	if u := s.Type(splitTypeName(t.text)); u != nil {
+		return u.Kind != 'b' && u.Kind != 'd'
+	}
+	return strings.HasSuffix(t.text, "range") // of PostgreSQL itself, multiranges too
 }
 
 // usingType is the type of a USING expression that is nothing but the column under casts which change nothing;
