@@ -111,7 +111,9 @@ func (c *compiler) addTakenApart(r *ddl.Relation, op ddl.AddColumn, volatile boo
 		add.SQL = append(add.SQL, g.create...)
 		add.Reverse = append(slices.Clone(g.drop), back...)
 		c.step(add)
-		c.fillNulls(r, col.Name, def)
+		if err := c.fillNulls(r, col.Name, def); err != nil {
+			return err
+		}
 		c.step(Step{Phase: Verify, Kind: Transaction, Title: "remove the fill trigger of " + r.Name.String(), SQL: g.drop, Reverse: g.create})
 	} else {
 		add.Reverse = back
@@ -187,9 +189,11 @@ func (c *compiler) addFilled(r *ddl.Relation, op ddl.AddColumn, fill string) err
 			computable(r.Name, []ddl.Assignment{{Column: col.Name, Expr: fill}}), g.create),
 		Reverse: append(slices.Clone(g.drop), fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", r.Name, qi(col.Name)))}
 	c.step(add)
-	c.fillNulls(r, col.Name, fill)
+	if err := c.fillNulls(r, col.Name, fill); err != nil {
+		return err
+	}
 	c.proveNotNull(r, col.Name, col.NotNullName, nil)
-	c.later(Step{Kind: Transaction, Title: "stop filling " + qi(col.Name), SQL: g.drop})
+	c.later(Step{Kind: Transaction, Leaves: true, Title: "stop filling " + qi(col.Name), SQL: g.drop})
 	for _, k := range col.Constraints {
 		if err := c.constraint(r, op.Only, k, fmt.Sprintf("ALTER TABLE %s ADD %s", r.Name, constraintSQL(k))); err != nil {
 			return err
@@ -199,7 +203,7 @@ func (c *compiler) addFilled(r *ddl.Relation, op ddl.AddColumn, fill string) err
 }
 
 // fill waits for writers that do not know the sync trigger yet, then changes the rows.
-func (c *compiler) fill(r *ddl.Relation, spec FillSpec) {
+func (c *compiler) fill(r *ddl.Relation, spec FillSpec) error {
 	rows, bytes := c.size(r)
 	if triggers := c.updateTriggers(r); len(triggers) > 0 {
 		// ALTER TYPE and ADD COLUMN fire none, so the fill must not either (RULES 4).
@@ -212,8 +216,32 @@ func (c *compiler) fill(r *ddl.Relation, spec FillSpec) {
 			c.notice("triggers", "the fill of %s fires %s for each row", r.Name, strings.Join(triggers, ", "))
 		}
 	}
+	if err := c.fillUnderRules(r, &spec); err != nil {
+		return err
+	}
 	c.step(Step{Phase: Fill, Kind: Quiesce, Title: "wait for transactions older than the trigger on " + r.Name.String()})
 	c.step(Step{Phase: Fill, Kind: Rows, Title: "fill " + r.Name.String(), Fill: &spec, Rows: rows, Bytes: bytes})
+	return nil
+}
+
+// fillUnderRules keeps rules out of a fill, which would write what they say, or not what it should. Those that are
+// enabled as usual stand aside for session_replication_role = replica.
+func (c *compiler) fillUnderRules(r *ddl.Relation, spec *FillSpec) error {
+	for _, m := range c.family(r) {
+		for _, x := range m.Rules {
+			if x.Enabled == 'D' || !x.OnUpdate() {
+				continue
+			}
+			usual := x.Enabled == 'O'
+			if usual && !c.opt.FireTriggers && c.checkedByTriggers(r, spec.Set) == "" {
+				spec.Quiet = true
+			} else if usual || x.Enabled == 'A' || spec.Quiet {
+				return c.refuse("dependent-rule", "drop the rule before and create it again after the change",
+					"rule %s of %s would be carried out for the rows of the fill", qi(x.Name), m.Name)
+			}
+		}
+	}
+	return nil
 }
 
 // checkedByTriggers names a constraint on the columns of a fill that PostgreSQL checks with triggers of its own, which
@@ -243,7 +271,9 @@ func (c *compiler) updateTriggers(r *ddl.Relation) []string {
 	return out
 }
 
-func (c *compiler) fillNulls(r *ddl.Relation, col, expr string) { c.fill(r, nullsSpec(r, col, expr)) }
+func (c *compiler) fillNulls(r *ddl.Relation, col, expr string) error {
+	return c.fill(r, nullsSpec(r, col, expr))
+}
 
 func nullsSpec(r *ddl.Relation, col, expr string) FillSpec {
 	return FillSpec{Kind: Twin, Table: r.Name.String(), Set: []ddl.Assignment{{Column: col, Expr: expr}},
@@ -251,7 +281,7 @@ func nullsSpec(r *ddl.Relation, col, expr string) FillSpec {
 }
 
 // fillOwn fills the NULLs of a column that the application has, and keeps in mind which rows had them.
-func (c *compiler) fillOwn(op ddl.SetNotNull, r *ddl.Relation, expr string) {
+func (c *compiler) fillOwn(op ddl.SetNotNull, r *ddl.Relation, expr string) error {
 	spec := nullsSpec(r, op.Column, expr)
 	if c.beyondImages(op, r) == "" {
 		spec.Key = c.walkKey(r, []string{op.Column})
@@ -259,7 +289,7 @@ func (c *compiler) fillOwn(op ddl.SetNotNull, r *ddl.Relation, expr string) {
 	if spec.Undo = spec.Key != nil; !spec.Undo {
 		c.notice("revert-fill", "revert leaves in %s of %s what the fill writes: without a key nobody can tell which rows had a NULL", qi(op.Column), r.Name)
 	}
-	c.fill(r, spec)
+	return c.fill(r, spec)
 }
 
 // proveNotNull makes a column NOT NULL without a scan under a strong lock: a CHECK that is validated beside
@@ -325,10 +355,12 @@ func (c *compiler) setNotNull(op ddl.SetNotNull, sql string) error {
 		g := c.guardNulls(r, op.Column, fill, true)
 		c.step(Step{Phase: Expand, Kind: Transaction, Title: fmt.Sprintf("fill NULLs of old writers in %s of %s", qi(op.Column), r.Name),
 			SQL: append(computable(r.Name, []ddl.Assignment{{Column: op.Column, Expr: fill}}), g.create...), Reverse: g.drop, Temporary: true})
-		c.fillOwn(op, r, fill)
+		if err := c.fillOwn(op, r, fill); err != nil {
+			return err
+		}
 		c.proveNotNull(r, op.Column, "", nil)
 		// Old code may go on writing NULL: a BEFORE trigger runs before NOT NULL is checked.
-		c.later(Step{Kind: Transaction, Title: "stop filling " + qi(op.Column), SQL: g.drop})
+		c.later(Step{Kind: Transaction, Leaves: true, Title: "stop filling " + qi(op.Column), SQL: g.drop})
 		return nil
 	}
 	c.notice("old-writers", "code that writes NULL into %s of %s fails from the moment this is applied", qi(op.Column), r.Name)
@@ -394,7 +426,7 @@ func (c *compiler) backToNotNull(r *ddl.Relation, col string, lost []requirement
 	st.ReverseConcurrently = true
 	fill, ok := c.directive("fill")
 	if !ok {
-		fill, ok = c.directive("inverse")
+		fill, ok = c.inverseOf(col)
 	}
 	if ok {
 		st.Reverse = append(st.Reverse, fmt.Sprintf("UPDATE %s SET %s = %s WHERE %s IS NULL", t, qi(col), fill, qi(col)))
@@ -544,7 +576,7 @@ func (c *compiler) dropColumn(op ddl.DropColumn, sql string) error {
 		c.letLeaveOut(r, op.Column)
 	}
 	c.hold(r.Name).gone[op.Column] = true
-	c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
+	c.later(Step{Kind: Transaction, Leaves: true, Title: title(sql), SQL: []string{sql},
 		Destroys:     fmt.Sprintf("column %s of %s with its values", qi(op.Column), r.Name),
 		Irreversible: "the values of the column are gone"})
 	return nil

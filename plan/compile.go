@@ -24,11 +24,21 @@ type Options struct {
 	Owner string
 	// VersionSchema names the schema of views that shows the new shape; empty = none.
 	VersionSchema string
+	// Fresh are relations that nobody reads yet, as those that the file itself makes: the same apply has made them.
+	Fresh []ddl.Name
+	// Code runs between the statements, in order of Offset, at Place.
+	Code  []Code
+	Place *Place
+	// Books write the migration down where the history's own tool looks for it, once the new shape is there.
+	Books Books
 }
 
 // FillFlag is the run-time parameter that is "on" in the transactions of a fill, so that sync triggers let
 // its rows pass.
 const FillFlag = "replank.filling"
+
+// BigBytes is the default of Options.BigBytes.
+const BigBytes = 16 << 20
 
 // Compile makes the plan of one migration for the database that s describes. s itself is not changed; what it
 // looks like afterwards is the caller's to compute with s.Apply.
@@ -37,7 +47,7 @@ func Compile(s *ddl.Schema, f *ddl.File, opt Options) (*Plan, error) {
 		opt.BigRows = 10_000
 	}
 	if opt.BigBytes == 0 {
-		opt.BigBytes = 16 << 20
+		opt.BigBytes = BigBytes
 	}
 	c := &compiler{
 		opt:     opt,
@@ -48,23 +58,29 @@ func Compile(s *ddl.Schema, f *ddl.File, opt Options) (*Plan, error) {
 		held:    map[ddl.Name]*held{},
 		dropped: map[string]bool{},
 		late:    map[string]bool{},
+		paths:   map[string][]string{},
 		twins:   &twinSet{done: map[ddl.Name][]string{}, indexes: map[ddl.Name]bool{}},
+		ahead:   slices.Clone(opt.Code),
 		plan: &Plan{
 			Format:   Format,
 			Name:     opt.Name,
 			File:     f.Name,
 			Checksum: opt.Checksum,
 			Server:   s.Version,
+			Place:    opt.Place,
 			Settings: []Setting{
 				{"search_path", searchPath(s.SearchPath)},
 				{"TimeZone", s.TimeZone},
 			},
 		},
 	}
+	for _, n := range opt.Fresh {
+		c.fresh[n] = true
+	}
 	if opt.Owner != "" {
 		c.now.User, c.live.User = opt.Owner, opt.Owner // it owns what the file makes
 	}
-	if err := c.recognise(f.Statements); err != nil {
+	if err := c.recognise(c.untilCode(f.Statements)); err != nil {
 		return nil, err
 	}
 	if err := c.file(f); err != nil {
@@ -102,6 +118,13 @@ type compiler struct {
 	// late are objects, and parts of them, that come only at complete, or are made again there.
 	late  map[string]bool
 	twins *twinSet
+	// paths are the search_paths under which the file has said something of a relation.
+	paths map[string][]string
+	// ahead is the code that has not had its turn; codeWaits says that some of it is complete's.
+	ahead     []Code
+	codeWaits bool
+	// pathSet says that the live schema has a search_path that the file has set.
+	pathSet bool
 }
 
 // held is what a table of this file keeps for complete.
@@ -117,7 +140,15 @@ type held struct {
 
 // file compiles every statement.
 func (c *compiler) file(f *ddl.File) error {
-	for _, st := range f.Statements {
+	for i, st := range f.Statements {
+		if len(c.ahead) > 0 && c.ahead[0].Offset <= st.Pos.Offset {
+			if err := c.codeUntil(st.Pos.Offset); err != nil {
+				return err
+			}
+			if err := c.recognise(c.untilCode(f.Statements[i:])); err != nil {
+				return err
+			}
+		}
 		c.stmt = st
 		if _, ok := c.directive("wait"); ok {
 			if err := c.wholeUntilHere(); err != nil {
@@ -127,6 +158,9 @@ func (c *compiler) file(f *ddl.File) error {
 		if err := c.statement(); err != nil {
 			return c.at(err)
 		}
+	}
+	if err := c.codeUntil(len(f.Text)); err != nil {
+		return err
 	}
 	if err := c.flushTypes(); err != nil {
 		return c.at(err)
@@ -341,7 +375,10 @@ func (c *compiler) later(st Step) {
 				last.SQL = append(last.SQL, st.SQL...)
 				last.Title += "; " + st.Title
 			}
+			last.Leaves = last.Leaves && st.Leaves
 			last.Destroys = join(last.Destroys, st.Destroys)
+			last.Ends = join(last.Ends, st.Ends)
+			last.Other = last.Other || st.Other
 			last.Irreversible = join(last.Irreversible, st.Irreversible)
 			if len(st.Reverse) > 0 {
 				last.Reverse = append(slices.Clone(st.Reverse), last.Reverse...)
@@ -364,6 +401,7 @@ func join(a, b string) string {
 
 // measure fills in what the server will lock, rewrite and read, and moves the live schema forward.
 func (c *compiler) measure(st *Step) {
+	c.livePath(st)
 	eff := effects{before: c.live.Clone()}
 	for _, sql := range st.SQL {
 		if st.Kind == Proof {
@@ -392,6 +430,20 @@ func (c *compiler) measure(st *Step) {
 	if st.Kind == Rows && st.Fill != nil {
 		st.Locks = append(st.Locks, Lock{Relation: st.Fill.Table, Mode: "ROW EXCLUSIVE"})
 	}
+}
+
+// livePath gives the live schema the search_path of a step. The file may set another one for those behind it.
+func (c *compiler) livePath(st *Step) {
+	path, set := c.plan.Settings[0], false
+	for _, s := range slices.Concat(c.settings, st.Settings) {
+		if s.Name == "search_path" {
+			path, set = s, true
+		}
+	}
+	if set || c.pathSet {
+		_ = c.live.ApplyOp(ddl.Set{Name: path.Name, Value: path.Value}, "") // it was valid where the file says it
+	}
+	c.pathSet = set
 }
 
 // part is the partition that a statement about these tables could not do without, unless the file names it itself.
@@ -428,6 +480,7 @@ func (c *compiler) finish() (*Plan, error) {
 	for i := range c.contract {
 		c.measure(&c.contract[i])
 	}
+	c.books()
 	c.plan.Steps = append(c.steps, c.contract...)
 	c.plan.Reads = slices.DeleteFunc(c.plan.Reads, func(o Object) bool {
 		return slices.ContainsFunc(c.plan.Touches, func(t Object) bool { return t.Schema == o.Schema && t.Name == o.Name })

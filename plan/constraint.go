@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -54,7 +55,7 @@ func (c *compiler) constraint(r *ddl.Relation, only bool, k ddl.Constraint, sql 
 		return c.asIs(nil, sql, back)
 	}
 	if last != "" && k.Kind != ddl.PrimaryKey && k.Kind != ddl.Unique {
-		defer c.later(Step{Kind: Transaction, Title: "give constraint " + qi(name) + " of " + r.Name.String() + " its name", SQL: []string{last},
+		defer c.later(Step{Kind: Transaction, Leaves: true, Title: "give constraint " + qi(name) + " of " + r.Name.String() + " its name", SQL: []string{last},
 			Reverse: []string{fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", r.Name, qi(name), qi(own))}})
 	}
 	switch k.Kind {
@@ -104,6 +105,22 @@ func (c *compiler) physicalTable(n ddl.Name) ddl.Name {
 func (c *compiler) unheld(r *ddl.Relation) bool {
 	h := c.held[r.Name]
 	return h == nil || len(h.columns)+len(h.gone) == 0 && h.renamedTo == ""
+}
+
+// presently are the columns of a table under the names that they have until complete; cols says so of those that get
+// another column beside them, and wins.
+func (c *compiler) presently(n ddl.Name, cols map[string]string) map[string]string {
+	out := map[string]string{}
+	if r := c.now.Relation(n); r != nil {
+		for _, parent := range r.Parents {
+			maps.Copy(out, c.presently(parent, nil))
+		}
+	}
+	if h := c.held[c.physicalTable(n)]; h != nil {
+		maps.Copy(out, h.columns)
+	}
+	maps.Copy(out, cols)
+	return out
 }
 
 // physicalConstraint says the constraint over the columns that survive complete.

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -114,6 +115,10 @@ func (c *compiler) recreateViews(views []*ddl.Relation, columns map[ddl.Name]map
 		for _, k := range v.Columns {
 			c.noticeGrantors(v.Name.String()+"."+qi(k.Name), k.ACL)
 		}
+		if v.Definition == "" {
+			return nil, nil, c.refuse("held-column", "rename it in a migration of its own, applied after this one is complete",
+				"view %s reads a column that the file renames in a way that its text does not tell, such as JOIN … USING", v.Name)
+		}
 		kind := "VIEW"
 		made := c.viewSQL(v)
 		if v.Kind == 'm' {
@@ -134,15 +139,19 @@ func (c *compiler) recreateViews(views []*ddl.Relation, columns map[ddl.Name]map
 // ours; in the swap it only takes the name (RULES 12). It returns the statements of the swap.
 func (c *compiler) prebuild(v *ddl.Relation, columns map[ddl.Name]map[string]string) ([]string, error) {
 	query := strings.TrimRight(strings.TrimSpace(v.Definition), ";")
-	on := query
-	for table, cols := range columns {
-		renamed, unresolved, err := ddl.RenameInQuery(on, table, cols)
-		if err != nil || len(unresolved) > 0 {
-			renamed = on
-		}
-		on = renamed
+	m, err := ddl.Mentions(query)
+	if err != nil {
+		return nil, fmt.Errorf("materialized view %s: %w", v.Name, err)
 	}
-	if on == query {
+	on, old := query, query // over the columns that there are now, and without the twins
+	for _, n := range m.Relations {
+		n = c.resolve(n)
+		now := c.presently(n, columns[n])
+		on = renamedIn(on, n, now)
+		maps.DeleteFunc(now, func(col, _ string) bool { _, twin := columns[n][col]; return twin })
+		old = renamedIn(old, n, now)
+	}
+	if on == old {
 		if c.big(v) {
 			return nil, c.refuse("big-materialized-view", "drop the materialized view first and create it again after the change",
 				"materialized view %s does not name the changed column itself, so it would be filled again inside the swap", v.Name)
@@ -173,6 +182,15 @@ func (c *compiler) prebuild(v *ddl.Relation, columns map[ddl.Name]map[string]str
 	c.step(Step{Phase: Verify, Kind: Long, Title: "fill " + v.Name.String() + " again beside itself", SQL: c.viewSQL(&built),
 		Reverse: []string{"DROP MATERIALIZED VIEW " + tmp.String()}, Rows: rows, Bytes: bytes})
 	return swap, nil
+}
+
+// renamedIn is a query over other columns of a table, or as it is where its text does not tell.
+func renamedIn(query string, table ddl.Name, cols map[string]string) string {
+	renamed, unresolved, err := ddl.RenameInQuery(query, table, cols)
+	if err != nil || len(unresolved) > 0 {
+		return query
+	}
+	return renamed
 }
 
 // viewSQL creates a view as it is now: columns, options, owner, grants, comments, defaults, triggers, indexes.

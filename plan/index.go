@@ -69,7 +69,7 @@ func (c *compiler) createIndex(op ddl.CreateIndex, sql string) error {
 		if has(c.live, ddl.Name{Schema: full.Schema, Name: op.Name}) {
 			return c.splitName(full.Name)
 		}
-		defer c.later(Step{Kind: Transaction, Title: "give index " + full.String() + " its name",
+		defer c.later(Step{Kind: Transaction, Leaves: true, Title: "give index " + full.String() + " its name",
 			SQL:     []string{fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ddl.Name{Schema: full.Schema, Name: op.Name}, qi(full.Name))},
 			Reverse: []string{fmt.Sprintf("ALTER INDEX %s RENAME TO %s", full, qi(op.Name))}})
 	}
@@ -117,7 +117,7 @@ func (c *compiler) partitionedIndex(r *ddl.Relation, op, asSaid ddl.CreateIndex)
 				if has(c.live, tmp) {
 					return c.splitName(full.Name)
 				}
-				defer c.later(Step{Kind: Transaction, Title: "give index " + full.String() + " its name",
+				defer c.later(Step{Kind: Transaction, Leaves: true, Title: "give index " + full.String() + " its name",
 					SQL:     []string{fmt.Sprintf("ALTER INDEX %s RENAME TO %s", tmp, qi(full.Name))},
 					Reverse: []string{fmt.Sprintf("ALTER INDEX %s RENAME TO %s", full, qi(tmp.Name))}})
 				full = tmp
@@ -241,11 +241,11 @@ func (c *compiler) dropIndex(op ddl.DropIndex, sql string) error {
 	c.dropped[i.Name.String()] = true
 	attributes := indexAttributes(c.now.Relation(i.Table), i)
 	if i.Partitioned || i.Constraint != "" || op.Cascade || !c.big(c.now.Relation(i.Table)) && !op.Concurrently {
-		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
+		c.later(Step{Kind: Transaction, Leaves: !i.Unique, Title: title(sql), SQL: []string{sql},
 			Reverse: append([]string{indexDef(i.Definition, false)}, attributes...)})
 		return nil
 	}
-	c.later(Step{Kind: Concurrently, Title: title(sql), SQL: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + i.Name.String()},
+	c.later(Step{Kind: Concurrently, Leaves: !i.Unique, Title: title(sql), SQL: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + i.Name.String()},
 		Probe: fmt.Sprintf("SELECT pg_catalog.to_regclass(%s) IS NULL", ddl.QuoteLiteral(i.Name.String())),
 		// A killed DROP leaves an invalid index, and so does a killed build of the way back.
 		CleanupIf: indexProbe(i.Name, i.Table, false),

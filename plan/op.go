@@ -35,10 +35,58 @@ func (c *compiler) statement() error {
 		if err := c.now.ApplyOp(op, sql); err != nil {
 			return err
 		}
+		c.wrote(op, sql)
 	}
 	if len(c.together) > 0 {
 		c.together = nil
 		return c.now.Apply(c.stmt)
+	}
+	return nil
+}
+
+// wrote notes under which search_path the file says something of relations, where that may be a definition.
+func (c *compiler) wrote(op ddl.Op, sql string) {
+	switch op.(type) {
+	case ddl.Set, ddl.Transaction, ddl.Update, ddl.Delete, ddl.Insert:
+		return
+	}
+	m, err := ddl.Mentions(sql)
+	if err != nil {
+		return
+	}
+	path := searchPath(c.now.PathSetting)
+	for _, n := range m.Relations {
+		if r := c.now.Relation(n); r != nil && !slices.Contains(c.paths[pathKey(r)], path) {
+			c.paths[pathKey(r)] = append(c.paths[pathKey(r)], path)
+		}
+	}
+}
+
+// pathKey holds a relation of the database through its renames.
+func pathKey(r *ddl.Relation) string {
+	if r.OID != 0 {
+		return fmt.Sprint(r.OID)
+	}
+	return r.Name.String()
+}
+
+// onePath refuses to make again what the file has defined under another search_path than the present one, where names
+// in the definition may mean something else.
+func (c *compiler) onePath(r *ddl.Relation) error {
+	path := searchPath(c.now.PathSetting)
+	for _, m := range c.family(r) {
+		said := slices.Clone(c.paths[pathKey(m)])
+		for _, d := range m.Dependents {
+			if v := c.now.Relation(d.Name); v != nil && (d.Kind == "view" || d.Kind == "materialized view") {
+				said = append(said, c.paths[pathKey(v)]...)
+			}
+		}
+		for _, other := range said {
+			if other != path {
+				return c.refuse("split-file", "put what stands under the one search_path into a file of its own, or SET search_path once for all of it",
+					"the file says something of %s under search_path %s, and would have to make it again under %s, where its names may mean something else", m.Name, other, path)
+			}
+		}
 	}
 	return nil
 }
@@ -217,6 +265,7 @@ func (c *compiler) transaction(op ddl.Transaction) error {
 	case "COMMIT", "END":
 		c.settings = slices.DeleteFunc(c.settings, func(s Setting) bool { return slices.Contains(c.local, s.Name) })
 		c.local = nil
+		c.nowPath()
 	default:
 		return c.refuse("transaction-control", "remove it: a file is taken back whole when one of its statements fails",
 			"%s cannot be kept: the steps of an online plan commit one by one", op.Verb)
@@ -242,8 +291,24 @@ func (c *compiler) set(op ddl.Set) error {
 	}
 	if !op.Reset {
 		c.settings = append(c.settings, Setting{Name: name, Value: settingValue(op.Value)})
+	} else if name == "search_path" || name == "all" {
+		if name == "all" {
+			c.settings = nil
+		}
+		c.nowPath()
 	}
 	return nil
+}
+
+// nowPath gives the schema of the file the search_path that is in force when one of the file's own no longer is.
+func (c *compiler) nowPath() {
+	path := searchPath(c.start.PathSetting)
+	for _, s := range c.settings {
+		if s.Name == "search_path" {
+			path = s.Value
+		}
+	}
+	_ = c.now.ApplyOp(ddl.Set{Name: "search_path", Value: path}, "") // it was valid where the file says it
 }
 
 // settingValue is what set_config takes for a value written in SET: a lone string without its quotes.
@@ -312,7 +377,7 @@ func (c *compiler) drop(kind string, n ddl.Name, sql string) error {
 	full := ddl.Name{Schema: c.schemaOf(n), Name: n.Name}
 	c.touch(kind, full, "")
 	c.dropped[full.String()] = true
-	c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
+	c.later(Step{Kind: Transaction, Leaves: true, Title: title(sql), SQL: []string{sql},
 		Destroys: kind + " " + full.String(), Irreversible: "the " + kind + " is gone"})
 	return nil
 }

@@ -168,13 +168,11 @@ func (c *compiler) alterTable(op ddl.AlterTable, sql string) error {
 	}
 	if op.Action == "ChangeOwner" {
 		// What the new owner had been granted became the owner's own, and goes back as that.
-		reverse = append(reverse, regrants(r.Name.String(), "", owners(r.ACL))...)
-		for _, col := range r.Columns {
-			if len(col.ACL) > 0 {
-				reverse = append(reverse, fmt.Sprintf("REVOKE ALL (%s) ON %s FROM %s", qi(col.Name), r.Name, qi(r.Owner)))
-				reverse = append(reverse, columnGrants(r, col.Name, owners(col.ACL))...)
-			}
+		after := c.now.Clone()
+		for _, sql := range append([]string{sql}, reverse...) {
+			new(effects).add(after, sql)
 		}
+		reverse = append(reverse, restored(after, c.now)...)
 	}
 	return c.asIs(nil, sql, reverse...)
 }
@@ -307,19 +305,29 @@ func (c *compiler) other(op ddl.Other, sql string) error {
 			c.dropped[kind+" "+n.Name] = true
 		}
 		what := strings.ToLower(kind) + " " + strings.Join(texts(slices.Concat(op.Names, op.Objects)), ", ")
-		c.later(Step{Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}, Outcome: c.outcome(op, kind, false), Destroys: what, Irreversible: what + " is gone"})
+		c.later(Step{Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}, Outcome: c.outcome(op, kind, false),
+			Destroys: what, Other: true, Irreversible: what + " is gone"})
 		return nil
 	case "CREATE":
 		return c.createOther(op, kind, sql)
 	case "COMMENT":
 		return c.comment(op, sql)
-	case "GRANT":
+	case "GRANT", "REVOKE":
 		return c.grant(op, sql)
 	case "DISCARD":
 		if c.stmt.NoTx {
 			return c.refuse("discard-all", "remove it: each step sets for itself what it needs", "DISCARD ALL would take from Replank's session what keeps it polite")
 		}
 		return c.harmless(op, sql)
+	}
+	if op.Tag == "SET CONSTRAINTS" {
+		return c.harmless(op, sql) // it ends with the transaction, and Django writes one before each foreign key that it drops
+	}
+	if op.Tag == "ALTER DEFAULT PRIVILEGES" {
+		if len(c.late) > 0 {
+			return c.refuse("split-file", "put it into a file of its own", "what the file makes before it comes only at complete, and would get the privileges that it says of what comes behind it")
+		}
+		return c.grant(op, sql)
 	}
 	if err := c.mayBlock(sql); err != nil {
 		return err
@@ -372,6 +380,9 @@ func (c *compiler) createOther(op ddl.Other, kind, sql string) error {
 	}
 	known, identity, replace := ddl.Identity(sql)
 	st := Step{Phase: Expand, Kind: c.kindAsWritten(), Title: title(sql), SQL: []string{sql}, Outcome: c.outcome(op, kind, true)}
+	if slot := ddl.ReplicationSlot(sql); slot != "" {
+		st.Elsewhere = "replication slot " + qi(slot) + " on the publisher"
+	}
 	switch {
 	case identity == "":
 		st.Irreversible = "Replank does not know the statement that takes CREATE " + kind + " back"
@@ -428,45 +439,4 @@ var spelling = map[string]string{
 	"float8": "double precision", "float": "double precision", "float4": "real", "decimal": "numeric",
 	"varchar": "character varying", "char": "character", "bpchar": "character", "timestamptz": "timestamp with time zone",
 	"timestamp": "timestamp without time zone", "timetz": "time with time zone", "time": "time without time zone", "varbit": "bit varying",
-}
-
-// grant goes back by REVOKE, and by granting again what the roles of the tables and sequences had before.
-func (c *compiler) grant(op ddl.Other, sql string) error {
-	objects := slices.Clone(op.Objects)
-	sequences, schemas := ddl.AllInSchemas(sql)
-	if len(schemas) > 0 && len(c.late) > 0 {
-		return c.wait(op, sql) // it means what comes only then as well
-	}
-	for n, r := range c.live.Relations {
-		if !sequences && slices.Contains(schemas, n.Schema) &&
-			(r.ACL != nil || slices.ContainsFunc(r.Columns, func(k *ddl.RelColumn) bool { return k.ACL != nil })) {
-			objects = append(objects, n)
-		}
-	}
-	for n, s := range c.live.Sequences {
-		if sequences && slices.Contains(schemas, n.Schema) && s.ACL != nil {
-			objects = append(objects, n)
-		}
-	}
-	slices.SortFunc(objects[len(op.Objects):], func(a, b ddl.Name) int { return strings.Compare(a.String(), b.String()) })
-	st := Step{Phase: Expand, Kind: Transaction, Title: title(sql), SQL: []string{sql}}
-	revoke, err := ddl.RevokeOf(sql)
-	if err != nil {
-		st.Irreversible = "Replank does not know the REVOKE that takes it back"
-		c.step(st)
-		return nil
-	}
-	st.Reverse = []string{revoke}
-	for _, n := range objects {
-		if r := c.live.Relation(n); r != nil { // with the columns that are there then
-			st.Reverse = append(st.Reverse, regrants(r.Name.String(), "", owners(r.ACL))...)
-			for _, col := range r.Columns {
-				st.Reverse = append(st.Reverse, columnGrants(r, col.Name, owners(col.ACL))...)
-			}
-		} else if s := c.live.Sequences[c.resolve(n)]; s != nil {
-			st.Reverse = append(st.Reverse, regrants("SEQUENCE "+s.Name.String(), "", owners(s.ACL))...)
-		}
-	}
-	c.step(st)
-	return nil
 }

@@ -33,6 +33,10 @@ type Plan struct {
 	// then what the file itself sets.
 	Settings []Setting `json:"settings"`
 	Steps    []Step    `json:"steps"`
+	// Needs are the migrations that must come first, as far as the history says it itself.
+	Needs []string `json:"needs,omitempty"`
+	// Place is where the code of the steps is run.
+	Place *Place `json:"place,omitempty"`
 	// Consents name what a person must accept (--accept) before the first step.
 	Consents []Consent `json:"consents,omitempty"`
 	Notices  []Notice  `json:"notices,omitempty"`
@@ -89,6 +93,8 @@ const (
 	// Long runs SQL in one transaction without a bound on time, and only where its locks let reads and writes
 	// of others pass or the statement was accepted by the user.
 	Long Kind = "long"
+	// Script has Step.Code run by the framework of the history.
+	Script Kind = "code"
 )
 
 // Lock is a lock of a step, on a relation that existed before it.
@@ -143,15 +149,34 @@ type Step struct {
 	Irreversible string `json:"irreversible,omitempty"`
 	// Temporary says that complete takes the step's work away again, so that a revert after it leaves it alone.
 	Temporary bool `json:"temporary,omitempty"`
+	// Elsewhere is what a killed attempt may have left on another server, for people.
+	Elsewhere string `json:"elsewhere,omitempty"`
 	// Destroys says what is lost, for people: "column public.t.old_name with its values".
 	Destroys string `json:"destroys,omitempty"`
+	// Other says that it takes away what is no relation, a function or a subscription: nobody knows who uses it.
+	Other bool `json:"other,omitempty"`
+	// Ends says which names old code cannot use any more, though nothing is lost: "the name a of column b of public.t".
+	Ends string `json:"ends,omitempty"`
+
+	// Leaves says of a step of complete that nothing but the old shape goes: new code does not notice.
+	Leaves bool `json:"leaves,omitempty"`
+
+	// Books says that the step writes the migration down where its own tool looks for it.
+	Books bool `json:"books,omitempty"`
 
 	Fill   *FillSpec `json:"fill,omitempty"`
+	Code   *CodeSpec `json:"code,omitempty"`
 	Source ddl.Pos   `json:"source"`
 
 	// adopts says that every partition has by now what the statement asks for, so that PostgreSQL attaches it
 	// instead of building or checking it: nothing is read, whatever the bare statement would do.
 	adopts bool
+}
+
+// Books are rows of another tool that say that a migration is applied.
+type Books struct {
+	Table         string // for people; "" = there are none
+	Record, Erase []string
 }
 
 // FillKind is what a fill does to rows.

@@ -77,7 +77,7 @@ func (c *compiler) afterHeld(op ddl.Op, sql string) (bool, error) {
 		}
 	case ddl.DropColumn:
 		if s := c.twins.splits[c.resolve(op.Table)]; s.drops(op.Column) {
-			c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql},
+			c.later(Step{Kind: Transaction, Leaves: true, Title: title(sql), SQL: []string{sql},
 				Destroys: fmt.Sprintf("column %s of %s with its values", qi(op.Column), s.table), Irreversible: "the values of the column are gone"})
 			return true, nil
 		}

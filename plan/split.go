@@ -36,14 +36,10 @@ func (c *compiler) findSplits(stmts []ddl.Statement) {
 	f := splitFinder{now: c.now.Clone(), adds: map[ddl.Name]*adds{}, dropped: map[ddl.Name]map[string]int{}, inverse: map[string]string{}}
 	for i, st := range stmts {
 		for _, d := range st.Directives {
-			switch left, right, equals := strings.Cut(d.Arg, "="); d.Verb {
-			case "inverse":
-				if equals {
-					f.inverse[unquote(strings.TrimSpace(left))] = strings.TrimSpace(right)
-				}
-			case "wait":
-				f.waiting = true
+			if col, expr, ok := inverse(d); ok && col != "" {
+				f.inverse[col] = expr
 			}
+			f.waiting = f.waiting || d.Verb == "wait"
 		}
 		for _, op := range st.Ops {
 			f.see(i, st, op)
@@ -313,6 +309,9 @@ func (c *compiler) expandSplit(sp *split) error {
 	}
 	sp.expanded = true
 	r := c.now.Relation(sp.table)
+	if err := c.onePath(r); err != nil {
+		return err
+	}
 	y := sync{table: sp.table}
 	var exprs, types, named, added []string
 	var set []ddl.Assignment
@@ -368,7 +367,9 @@ func (c *compiler) expandSplit(sp *split) error {
 	c.step(st)
 	c.noticeShape(r, "gains "+list(y.new))
 	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Flag: FillFlag, Set: set, Guard: y.unfilled(), Kept: true}
-	c.fill(r, spec)
+	if err := c.fill(r, spec); err != nil {
+		return err
+	}
 	for _, k := range sp.news {
 		if k.NotNull {
 			c.notice("old-writers", "code that writes rows from which %s.%s would be NULL fails from the moment this is applied", r.Name, qi(k.Name))
@@ -378,7 +379,7 @@ func (c *compiler) expandSplit(sp *split) error {
 	for _, name := range sp.olds {
 		c.hold(r.Name).gone[name] = true
 	}
-	c.later(Step{Kind: Transaction, Title: "stop keeping " + list(y.old) + " and " + list(y.new) + " equal", SQL: y.drop(tables)})
+	c.later(Step{Kind: Transaction, Leaves: true, Title: "stop keeping " + list(y.old) + " and " + list(y.new) + " equal", SQL: y.drop(tables)})
 	for _, k := range sp.news {
 		if k.Default != "" {
 			c.defaultAtComplete(r.Name, k.Name, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", r.Name, qi(k.Name), k.Default))

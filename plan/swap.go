@@ -69,7 +69,9 @@ func (c *compiler) flushTypes() error {
 		byTable[t.rel.Name] = append(byTable[t.rel.Name], t)
 	}
 	for _, r := range tables {
-		c.fillTwins(r, byTable[r.Name])
+		if err := c.fillTwins(r, byTable[r.Name]); err != nil {
+			return err
+		}
 	}
 	s := &swap{}
 	columns := map[ddl.Name]map[string]string{} // of each table and all below it: column → twin
@@ -121,7 +123,7 @@ func (c *compiler) swapTable(s *swap, r *ddl.Relation, twins []*twin, cols map[s
 	}
 	var keys []string
 	err := c.twinIndexes(r, cols, func(m *ddl.Relation, i *ddl.Index) {
-		keys = append(keys, c.takeName(s, m, i, cols)...)
+		keys = append(keys, c.takeName(s, m, i, c.presently(r.Name, cols))...)
 	})
 	if err != nil {
 		return err
@@ -133,7 +135,8 @@ func (c *compiler) swapTable(s *swap, r *ddl.Relation, twins []*twin, cols map[s
 	return nil
 }
 
-// takeName gives the twin of an index the name, and the constraint, of its original.
+// takeName gives the twin of an index the name, and the constraint, of its original. cols are the columns that it is built
+// on, by those it means.
 func (c *compiler) takeName(s *swap, m *ddl.Relation, i *ddl.Index, cols map[string]string) []string {
 	tmp := ddl.Name{Schema: i.Name.Schema, Name: internalName(i.Name.Name)}
 	c.late[i.Name.String()] = true
@@ -167,16 +170,37 @@ func (c *compiler) takeName(s *swap, m *ddl.Relation, i *ddl.Index, cols map[str
 	if !(i.Partitioned && i.Constraint != "") && (i.Constraint != "" || i.Parent.IsZero()) {
 		// An index keeps the column names it was built with; nothing but \d shows them. Those of a partitioned
 		// index are renamed with its partitions'; a partitioned constraint is made after the rename.
-		for _, col := range slices.Concat(i.Keys, i.Include) {
-			if to, ok := cols[col]; ok {
-				out = append(out, fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", i.Name, qi(to), qi(col)))
-			}
-		}
+		out = append(out, renames(i, cols)...)
 	}
 	if k := m.Constraint(i.Constraint); k != nil && k.Comment != "" {
 		out = append(out, fmt.Sprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", qi(k.Name), m.Name, ddl.QuoteLiteral(k.Comment)))
 	}
 	return append(out, indexAttributes(m, i)...)
+}
+
+// renames gives the columns of the twin of an index their names, where one has the name that another gets behind that.
+func renames(i *ddl.Index, cols map[string]string) []string {
+	has := map[string]string{} // name → name that it gets
+	for _, col := range slices.Concat(i.Keys, i.Include) {
+		if built, ok := cols[col]; ok {
+			has[built] = col
+		} else if col != "" {
+			has[col] = col
+		}
+	}
+	var out []string
+	for range has {
+		for _, built := range slices.Sorted(maps.Keys(has)) {
+			to := has[built]
+			if _, taken := has[to]; built == to || taken {
+				continue
+			}
+			out = append(out, fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", i.Name, qi(built), qi(to)))
+			delete(has, built)
+			has[to] = to
+		}
+	}
+	return out
 }
 
 // indexAttributes restores what CREATE INDEX does not say.
@@ -209,6 +233,7 @@ func (c *compiler) twinConstraints(s *swap, r *ddl.Relation, twins []*twin, cols
 			c.checkNotNull(q.rel, t.name, q.only)
 		}
 	}
+	now := c.presently(r.Name, cols)
 	family := c.family(r)
 	slices.Reverse(family) // what a child says itself has to be there before its parent says the same
 	var comments []string
@@ -232,7 +257,7 @@ func (c *compiler) twinConstraints(s *swap, r *ddl.Relation, twins []*twin, cols
 			if live := c.live.Relations[m.Name]; live != nil && live.Constraint(tmp) != nil {
 				return c.splitName(k.Name)
 			}
-			def, err := ddl.RenameConstraintDef(k.Definition, cols, nil, nil)
+			def, err := ddl.RenameConstraintDef(k.Definition, now, nil, nil)
 			if err != nil {
 				return fmt.Errorf("constraint %s: %w", qi(k.Name), err)
 			}
@@ -491,7 +516,7 @@ func (c *compiler) twinForeignKey(s *swap, k *ddl.TableConstraint, mine, theirs 
 	if mine == nil {
 		c.touch("table", k.Table, "") // a member of the family counts with its parent: it may go any day
 	}
-	def, err := ddl.RenameConstraintDef(k.Definition, mine, nil, theirs)
+	def, err := ddl.RenameConstraintDef(k.Definition, c.presently(k.Table, mine), nil, c.presently(k.RefTable, theirs))
 	if err != nil {
 		def = k.Definition
 	}

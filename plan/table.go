@@ -112,10 +112,11 @@ func (c *compiler) renameRelation(n ddl.Name, to string, ifExists bool, sql stri
 		return c.asIs(nil, sql, back)
 	}
 	c.hold(r.Name).renamedTo = to
+	ends := fmt.Sprintf("the name %s of %s", r.Name, full)
 	cols, there := c.shownColumns(r.Name, r)
 	if c.occupied(full) || !there {
 		c.notice("rename-at-complete", "%s gets its new name at complete", r.Name)
-		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{back}})
+		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{back}, Ends: ends})
 		return nil
 	}
 	if r.RowSecurity && c.now.Version < 150000 {
@@ -143,7 +144,7 @@ func (c *compiler) renameRelation(n ddl.Name, to string, ifExists bool, sql stri
 	st.SQL = append(st.SQL, fmt.Sprintf("ALTER VIEW %s OWNER TO %s", full, qi(r.Owner)))
 	c.step(st)
 	c.hold(r.Name).viewed = true
-	c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{"DROP VIEW " + full.String(), sql}, Reverse: []string{back}})
+	c.later(Step{Kind: Transaction, Leaves: true, Title: title(sql), SQL: []string{"DROP VIEW " + full.String(), sql}, Reverse: []string{back}, Ends: ends})
 	return nil
 }
 
@@ -175,7 +176,8 @@ func (c *compiler) setSchema(op ddl.SetSchema, sql string) error {
 	}
 	c.hold(n).movedTo = op.Schema
 	c.notice("rename-at-complete", "%s moves to schema %s at complete", n, qi(op.Schema))
-	c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{back}})
+	c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{back},
+		Ends: fmt.Sprintf("the name %s of %s", n, ddl.Name{Schema: op.Schema, Name: n.Name})})
 	return nil
 }
 

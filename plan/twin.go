@@ -154,19 +154,23 @@ func (c *compiler) newEnum(t *twin, op ddl.AlterColumnType) error {
 	return nil
 }
 
-// inverseOf finds "-- replank: inverse [column =] expression".
-func (c *compiler) inverseOf(col string) (string, bool) {
+// inverse reads "-- replank: inverse [column =] expression".
+func inverse(d ddl.Directive) (col, expr string, ok bool) {
+	if d.Verb != "inverse" {
+		return "", "", false
+	}
+	if left, right, equals := strings.Cut(d.Arg, "="); equals && identifier(strings.TrimSpace(left)) {
+		return unquote(strings.TrimSpace(left)), strings.TrimSpace(right), true
+	}
+	return "", d.Arg, true
+}
+
+// inverseOf finds the inverse that the statement gives for a column.
+func (c *compiler) inverseOf(column string) (string, bool) {
 	for _, d := range c.stmt.Directives {
-		if d.Verb != "inverse" {
-			continue
+		if col, expr, ok := inverse(d); ok && (col == "" || col == column) {
+			return expr, true
 		}
-		if left, right, ok := strings.Cut(d.Arg, "="); ok && identifier(strings.TrimSpace(left)) {
-			if unquote(strings.TrimSpace(left)) == col {
-				return strings.TrimSpace(right), true
-			}
-			continue
-		}
-		return d.Arg, true
 	}
 	return "", false
 }
@@ -182,6 +186,9 @@ func unquote(s string) string {
 
 // twinnable says why a column cannot have a twin.
 func (c *compiler) twinnable(r *ddl.Relation, col *ddl.RelColumn) error {
+	if err := c.onePath(r); err != nil {
+		return err
+	}
 	if slices.Contains(r.PartitionBy, col.Name) {
 		return c.refuse("partition-key", "create a new partitioned table and move the rows", "PostgreSQL cannot alter column %s because it is part of the partition key of %s", qi(col.Name), r.Name)
 	}
@@ -398,7 +405,7 @@ func (c *compiler) triggerState(r *ddl.Relation, t *ddl.Trigger) []string {
 var triggerStates = map[byte]string{'O': "ENABLE", 'D': "DISABLE", 'A': "ENABLE ALWAYS", 'R': "ENABLE REPLICA"}
 
 // fillTwins fills all twins of a table in one pass.
-func (c *compiler) fillTwins(r *ddl.Relation, twins []*twin) {
+func (c *compiler) fillTwins(r *ddl.Relation, twins []*twin) error {
 	spec := FillSpec{Kind: Twin, Table: r.Name.String(), Flag: FillFlag, Kept: true}
 	var guards []string
 	for _, t := range twins {
@@ -406,7 +413,7 @@ func (c *compiler) fillTwins(r *ddl.Relation, twins []*twin) {
 		guards = append(guards, t.sync.unfilled())
 	}
 	spec.Guard = strings.Join(guards, " OR ")
-	c.fill(r, spec)
+	return c.fill(r, spec)
 }
 
 // renameColumn keeps both names until complete: a second column under the new name, kept equal by triggers,
@@ -430,6 +437,7 @@ func (c *compiler) renameColumn(op ddl.RenameColumn, sql string) error {
 		return c.refuse("held-column", "rename it in a migration of its own, applied after this one is complete",
 			"column %s of %s has two shapes until complete already", qi(op.From), r.Name)
 	}
+	ends := fmt.Sprintf("the name %s of column %s of %s", qi(op.From), qi(op.To), r.Name)
 	if c.opt.VersionSchema != "" || r.Kind != 'r' && r.Kind != 'p' || c.untwinned(r, col) || c.occupiedColumn(r, op.To) {
 		// The new name exists in the version schema, or only from complete on.
 		c.notice("rename-at-complete", "column %s of %s gets its new name at complete", qi(op.From), r.Name)
@@ -437,7 +445,7 @@ func (c *compiler) renameColumn(op ddl.RenameColumn, sql string) error {
 			c.hold(r.Name).gone[op.To] = true // until then the name is another column's
 		}
 		c.hold(r.Name).columns[op.To] = op.From
-		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{back}})
+		c.later(Step{Kind: Transaction, Title: title(sql), SQL: []string{sql}, Reverse: []string{back}, Ends: ends})
 		return nil
 	}
 	if err := c.twinnable(r, col); err != nil {
@@ -456,7 +464,9 @@ func (c *compiler) renameColumn(op ddl.RenameColumn, sql string) error {
 		return err
 	}
 	c.columnOrder(t, false)
-	c.fillTwins(r, []*twin{t})
+	if err := c.fillTwins(r, []*twin{t}); err != nil {
+		return err
+	}
 	if err := c.twinIndexes(r, map[string]string{op.From: op.To}, nil); err != nil {
 		return err
 	}
@@ -465,7 +475,7 @@ func (c *compiler) renameColumn(op ddl.RenameColumn, sql string) error {
 	swap = append(swap, c.originalTriggers(t)...)
 	swap = append(swap, c.dropInFamily(r, op.To, op.From)...)
 	swap = append(swap, fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", r.Name, qi(op.From), qi(op.To)))
-	c.later(Step{Kind: Transaction, Title: title(sql), SQL: swap, Reverse: []string{back}})
+	c.later(Step{Kind: Transaction, Leaves: true, Title: title(sql), SQL: swap, Reverse: []string{back}, Ends: ends})
 	return nil
 }
 
@@ -492,6 +502,7 @@ func (c *compiler) originalTriggers(t *twin) []string {
 // first, then the partitioned indexes above them, which adopt what they find. built, when given, is called for
 // each with the original.
 func (c *compiler) twinIndexes(r *ddl.Relation, cols map[string]string, built func(m *ddl.Relation, i *ddl.Index)) error {
+	now := c.presently(r.Name, cols)
 	family := c.family(r)
 	slices.Reverse(family)
 	for _, m := range family {
@@ -514,13 +525,13 @@ func (c *compiler) twinIndexes(r *ddl.Relation, cols map[string]string, built fu
 			}
 			c.twins.indexes[full] = true
 			if i.Partitioned {
-				sql, err := ddl.RenameIndexDef(i.Definition, tmp, nil, cols, false)
+				sql, err := ddl.RenameIndexDef(i.Definition, tmp, nil, now, false)
 				if err != nil {
 					return fmt.Errorf("index %s: %w", i.Name, err)
 				}
 				c.step(Step{Phase: Verify, Kind: Transaction, adopts: true, Title: "adopt the indexes of the partitions as " + full.String(),
 					SQL: []string{indexDef(sql, false)}, Reverse: []string{"DROP INDEX IF EXISTS " + full.String()}})
-			} else if err := c.buildTwinIndex(m, i, full, cols); err != nil {
+			} else if err := c.buildTwinIndex(m, i, full, now); err != nil {
 				return fmt.Errorf("index %s: %w", i.Name, err)
 			}
 			if built != nil {

@@ -68,7 +68,7 @@ func (c *compiler) versionSchema() error {
 	// In front of everything else that complete does: the views stand on the columns that go.
 	rest := c.contract
 	c.contract = nil
-	c.later(Step{Kind: Transaction, Title: "remove schema " + schema, SQL: drops})
+	c.later(Step{Kind: Transaction, Leaves: true, Title: "remove schema " + schema, SQL: drops})
 	for _, s := range rest {
 		c.later(s)
 	}
