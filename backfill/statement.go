@@ -52,9 +52,9 @@ func bareName(qualified string) string {
 	return strings.TrimSpace(qualified[from:])
 }
 
-// rows is the condition for the rows of the range that want the change.
+// rows is the condition for the rows of the range that want the change. Every statement of a fill has it.
 func (s *statement) rows(r target) string {
-	conds := r.Where(s.alias)
+	conds := pg.Mark + " " + r.Where(s.alias)
 	for _, c := range []string{s.spec.Where, s.spec.Guard} {
 		if c != "" {
 			conds += "\n   AND (" + c + "\n)" // a line comment may end an expression

@@ -136,8 +136,21 @@ func lines(s, mem *ddl.Schema) map[string]string {
 		for _, c := range t.Constraints {
 			cs = append(cs, fmt.Sprintf("%s %c %t", c.Name, c.Kind, c.Valid))
 		}
-		out["type "+n.String()] = fmt.Sprintf("%c labels=%q base=%s notnull=%t default=%t volatile=%t constraints=%q attrs=%v comment=%q", t.Kind, t.Labels, t.Base, t.NotNull,
-			t.Default != "", t.DefaultVolatile, cs, t.Attributes, t.Comment)
+		out["type "+n.String()] = fmt.Sprintf("%c labels=%q base=%s notnull=%t default=%t volatile=%t constraints=%q attrs=%v comment=%q acl=%q", t.Kind, t.Labels, t.Base, t.NotNull,
+			t.Default != "", t.DefaultVolatile, cs, t.Attributes, t.Comment, grants(t.ACL))
+	}
+	for sig, f := range s.Functions {
+		if s.Types[f.Name] != nil {
+			continue // a range's own
+		}
+		out["function "+sig] = fmt.Sprintf("%c %c owner=%s acl=%q", f.Kind, f.Volatile, f.Owner, grants(f.ACL))
+	}
+	for what, o := range s.Owned {
+		out[fmt.Sprint(what)] = fmt.Sprintf("owner=%s acl=%q", o.Owner, grants(o.ACL))
+	}
+	out["default privileges"] = ""
+	for _, d := range s.DefaultACLs {
+		out["default privileges"] += fmt.Sprintf("%s %s %c %q; ", d.Role, d.Schema, d.Kind, grants(d.ACL))
 	}
 	return out
 }

@@ -95,10 +95,47 @@ func (l *loader) acls(ctx context.Context) error {
 	}, oidArray(oids))
 }
 
+// owned reads the privileges of what has no other place in a Schema, and who is a member of which role.
+func (l *loader) owned(ctx context.Context) error {
+	l.s.Owned = map[ddl.Thing]ddl.Owned{}
+	var what ddl.Thing
+	var o ddl.Owned
+	var hasACL bool
+	var g ddl.Grant
+	err := l.query(ctx, "owned", []any{&what.Kind, &what.Name, &o.Owner, &hasACL, &g.Grantee, &g.Privilege, &g.Grantable, &g.Grantor, &o.Guests}, func() error {
+		o.ACL = l.s.Owned[what].ACL
+		if hasACL && o.ACL == nil {
+			o.ACL = []ddl.Grant{}
+		}
+		if g.Privilege != "" {
+			o.ACL = append(o.ACL, g)
+		}
+		l.s.Owned[what] = o
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var m ddl.Member
+	return l.query(ctx, "members", []any{&m.Role, &m.Member, &m.Grantor, &m.Admin}, func() error {
+		l.s.Members = append(l.s.Members, m)
+		return nil
+	})
+}
+
 func (l *loader) defaultGrants(ctx context.Context) error {
-	var d ddl.DefaultGrant
-	return l.query(ctx, "default_grants", []any{&d.Role, &d.Schema, &d.Kind, &d.Grantee, &d.Privilege, &d.Grantable}, func() error {
-		l.s.DefaultGrants = append(l.s.DefaultGrants, d)
+	var d ddl.DefaultACL
+	var g ddl.Grant
+	return l.query(ctx, "default_grants", []any{&d.Role, &d.Schema, &d.Kind, &g.Grantee, &g.Privilege, &g.Grantable}, func() error {
+		all := l.s.DefaultACLs
+		if n := len(all); n == 0 || all[n-1].Role != d.Role || all[n-1].Schema != d.Schema || all[n-1].Kind != d.Kind {
+			d.ACL = []ddl.Grant{}
+			all = append(all, d)
+		}
+		if last := &all[len(all)-1]; g.Privilege != "" {
+			last.ACL = append(last.ACL, g)
+		}
+		l.s.DefaultACLs = all
 		return nil
 	})
 }

@@ -39,6 +39,8 @@ type Options struct {
 	// LockTimeout bounds each wait for somebody's ACCESS EXCLUSIVE lock: PostgreSQL prints definitions and
 	// defaults only with ACCESS SHARE on their table. After it Load gives a *LockedError; default 5s.
 	LockTimeout time.Duration
+	// StatementTimeout bounds each query; default as the session has it.
+	StatementTimeout time.Duration
 	// NoSizes leaves out sizes, row estimates and column widths; default they are loaded.
 	NoSizes bool
 	// NoFacts leaves out ddl.Schema.Facts, which stay the same for long; default they are loaded.
@@ -184,6 +186,7 @@ func (l *loader) load(ctx context.Context) error {
 		{"statistics objects", l.statistics},
 		{"publications", l.publications},
 		{"privileges", l.acls},
+		{"privileges of others", l.owned},
 		{"default privileges", l.defaultGrants},
 		{"comments", l.comments},
 		{"dependents", l.dependents},
@@ -216,6 +219,10 @@ func (l *loader) sql(name string) string {
 		return before
 	}
 	return strings.NewReplacer(
+		"{{stxstattarget}}", pick(130000, "coalesce(s.stxstattarget, -1)::int", "-1"),
+		"{{attcompression}}", pick(140000, "a.attcompression", `''::"char"`),
+		"{{rngmultitypid}}", pick(140000, "r.rngmultitypid", "0::oid"),
+		"{{tgparentid}}", pick(130000, "t.tgparentid", "0::oid"),
 		"{{conenforced}}", pick(180000, "c.conenforced", "true"),
 		"{{indnullsnotdistinct}}", pick(150000, "i.indnullsnotdistinct", "false"),
 		"{{prattrs}}", pick(150000, "coalesce(r.prattrs::int2[], '{}')", "'{}'::int2[]"),

@@ -23,6 +23,19 @@ func (l *loader) session(ctx context.Context) error {
 	_, err = l.tx.Exec(ctx, `SELECT set_config('search_path', 'pg_catalog, pg_temp', true), set_config('lock_timeout', $1, true),
 		set_config('jit', 'off', true), set_config('join_collapse_limit', '1', true)`,
 		pgx.QueryExecModeExec, strconv.FormatInt(l.opt.LockTimeout.Milliseconds(), 10))
+	if err != nil {
+		return err
+	}
+	return l.bound(ctx)
+}
+
+// bound sets the limits of the transaction, of which nothing is left behind it: it may have come through a pooler.
+func (l *loader) bound(ctx context.Context) error {
+	if l.opt.StatementTimeout <= 0 {
+		return nil
+	}
+	_, err := l.tx.Exec(ctx, `SELECT set_config('statement_timeout', $1, true)`,
+		pgx.QueryExecModeExec, strconv.FormatInt(l.opt.StatementTimeout.Milliseconds(), 10))
 	return err
 }
 
@@ -55,7 +68,7 @@ func (l *loader) relations(ctx context.Context) error {
 	var hasACL bool
 	err := l.query(ctx, "relations", []any{&r.OID, &r.Name.Schema, &r.Name.Name, &r.Kind, &r.Persistence, &r.Owner,
 		&pg.tuples, &pg.pages, &r.IsPartition, &r.Bound, &r.PartitionKey, &r.RowSecurity, &r.ForceRowSecurity,
-		&r.ReplicaIdentity, &r.Options, &hasACL, &r.Tablespace, &r.AccessMethod, &r.OfType, &r.UsedAttributes, &r.Populated},
+		&r.ReplicaIdentity, &r.Options, &hasACL, &r.Tablespace, &r.AccessMethod, &r.OfType, &r.RowType.Schema, &r.RowType.Name, &r.UsedAttributes, &r.Populated},
 		func() error {
 			n := new(ddl.Relation)
 			*n = r

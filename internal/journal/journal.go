@@ -53,8 +53,11 @@ type Journal struct {
 //go:embed v1.sql
 var v1SQL string
 
+//go:embed v2.sql
+var v2SQL string
+
 // upgrades[i] takes the journal from version i to i+1. Released ones never change.
-var upgrades = []string{v1SQL}
+var upgrades = []string{v1SQL, v2SQL}
 
 // upgradeLock is the advisory lock key under which the journal is created,
 // upgraded, adopted and removed: "replank" in ASCII.

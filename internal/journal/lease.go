@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"sync"
 	"time"
 
@@ -242,15 +243,16 @@ func (l *Lease) Release(ctx context.Context) error {
 	return wrap("release "+l.name, err)
 }
 
+const guardSQL = `SELECT epoch FROM replank.lease
+	WHERE name = $1 AND token = $2 AND epoch = $3 AND lease_until > clock_timestamp() FOR KEY SHARE`
+
 // Guard is the statement that every commit of an executor runs in its own
 // transaction: it fails with ErrLost unless the lease is ours now, and keeps
 // it ours until the transaction ends. READ COMMITTED is expected; under
 // REPEATABLE READ a renewal since the snapshot gives 40001.
 func (l *Lease) Guard(ctx context.Context, tx pgx.Tx) error {
 	var epoch int64
-	err := tx.QueryRow(ctx, `SELECT epoch FROM replank.lease
-		WHERE name = $1 AND token = $2 AND epoch = $3 AND lease_until > clock_timestamp() FOR KEY SHARE`,
-		l.name, l.token, l.epoch).Scan(&epoch)
+	err := tx.QueryRow(ctx, guardSQL, l.name, l.token, l.epoch).Scan(&epoch)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return &LostError{What: "lease " + l.name, Reason: fmt.Sprintf("epoch %d is over", l.epoch)}
 	}
@@ -284,12 +286,22 @@ func (l *Lease) Session(ctx context.Context, run int64) (*pg.Session, error) {
 // until they are gone: a killed executor's CREATE INDEX CONCURRENTLY goes on
 // in the server (RULES 16).
 func (l *Lease) endPredecessors(ctx context.Context, before int64) error {
+	return l.endBackends(ctx, "epoch < $2", before, func(pg.Backend) bool { return true })
+}
+
+// EndForeign ends the backends that programs of the holder's have enlisted, and waits until they are gone.
+func (l *Lease) EndForeign(ctx context.Context) error {
+	return l.endBackends(ctx, "epoch = $2", l.epoch, func(b pg.Backend) bool { return !l.j.db.Owns(b) })
+}
+
+// endBackends ends those backends that the condition on their epoch and the choice name.
+func (l *Lease) endBackends(ctx context.Context, condition string, epoch int64, choose func(pg.Backend) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, l.j.cfg.PredecessorWait)
 	defer cancel()
 	var old []pg.Backend
 	err := l.j.db.Ask(ctx, func(q pg.Querier) error {
 		rows, err := q.Query(ctx, `SELECT pid, backend_start FROM replank.backend
-			WHERE lease = $1 AND epoch < $2`, l.name, before)
+			WHERE lease = $1 AND `+condition, l.name, epoch)
 		if err != nil {
 			return err
 		}
@@ -297,8 +309,9 @@ func (l *Lease) endPredecessors(ctx context.Context, before int64) error {
 		return err
 	})
 	if err != nil {
-		return wrap("look for backends of earlier executors", err)
+		return wrap("look for backends of executors", err)
 	}
+	old = slices.DeleteFunc(old, func(b pg.Backend) bool { return !choose(b) })
 	alive := old
 	for wait := 10 * time.Millisecond; len(alive) > 0; wait = min(2*wait, time.Second) {
 		if alive, err = l.j.db.Alive(ctx, alive); err != nil {
@@ -319,10 +332,17 @@ func (l *Lease) endPredecessors(ctx context.Context, before int64) error {
 		case <-time.After(wait):
 		}
 	}
+	if len(old) == 0 {
+		return nil
+	}
+	pids := make([]int32, len(old))
+	for i, b := range old {
+		pids[i] = b.PID
+	}
 	return l.j.db.Ask(ctx, func(q pg.Querier) error {
 		_, err := q.Exec(ctx, `DELETE FROM replank.backend
-			WHERE lease = $1 AND epoch < $2`, l.name, before)
-		return wrap("forget backends of earlier executors", err)
+			WHERE lease = $1 AND `+condition+` AND pid = ANY ($3)`, l.name, epoch, pids)
+		return wrap("forget backends of executors", err)
 	})
 }
 

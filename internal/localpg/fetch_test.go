@@ -177,19 +177,19 @@ func install(t *testing.T, version string) string {
 
 func TestFind(t *testing.T) {
 	bareMachine(t, "http://127.0.0.1:1")
-	old, a, b := install(t, "13.9"), install(t, "71.2"), install(t, "72devel")
+	old, a, b := install(t, "11.9"), install(t, "71.2"), install(t, "72devel")
 	half := t.TempDir()
 	if err := os.WriteFile(filepath.Join(half, "postgres"), []byte(program("73.1")), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv(envBin, strings.Join([]string{half, old, a}, string(filepath.ListSeparator)))
 	t.Setenv("PATH", b)
-	for major, want := range map[int]string{71: a, 72: b, 73: "", 13: ""} {
+	for major, want := range map[int]string{71: a, 72: b, 73: "", 11: ""} {
 		if got, ok := Find(major); got.Dir != want || ok != (want != "") {
 			t.Errorf("Find(%d) = %+v, %v; want %q", major, got, ok, want)
 		}
 	}
-	if _, err := FindOrFetch(context.Background(), 13, slog.New(slog.DiscardHandler)); err == nil {
+	if _, err := FindOrFetch(context.Background(), 11, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("an unsupported version is accepted")
 	}
 	t.Setenv(envBin, a)

@@ -30,8 +30,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// MinMajor is the oldest major version of PostgreSQL that Replank supports.
-const MinMajor = 14
+// MinMajor is the oldest major version of PostgreSQL that lint judges for. Replank changes live servers from 14 on.
+const MinMajor = 12
 
 // preferredMajor is used when any supported major will do: the one the tests run on by default.
 const preferredMajor = 15

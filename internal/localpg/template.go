@@ -19,7 +19,7 @@ import (
 )
 
 // initdbOptions make every cluster alike: no password, UTF8, byte order as the collation.
-var initdbOptions = []string{"--auth=trust", "--encoding=UTF8", "--locale=C", "--username=" + superuser, "--no-sync", "--no-instructions"}
+var initdbOptions = []string{"--auth=trust", "--encoding=UTF8", "--locale=C", "--username=" + superuser, "--no-sync"}
 
 // initData fills an empty data directory. initdb takes a second or more, so its result is kept in the cache, once per
 // server version, and copied; a copy gets a system identifier of its own, as if initdb had made it.

@@ -315,6 +315,9 @@ func pidsOf(bs []Backend) []int32 {
 	return pids
 }
 
+// Owns reports whether a backend serves a session of this DB that is open.
+func (db *DB) Owns(b Backend) bool { return slices.Contains(db.ourPIDs(), b.PID) }
+
 func (db *DB) ourPIDs() []int32 {
 	db.pidsMu.Lock()
 	defer db.pidsMu.Unlock()

@@ -6,9 +6,9 @@ SELECT a.attrelid, a.attnum::int, a.attname::text, format_type(a.atttypid, a.att
             THEN quote_ident(cn.nspname) || '.' || quote_ident(co.collname) ELSE '' END,
        a.attnotnull, coalesce(pg_get_expr(d.adbin, d.adrelid), ''),
        CASE WHEN d.adbin IS NULL THEN false ELSE EXISTS (
-            SELECT FROM string_to_table(d.adbin::text, 'funcid ') WITH ORDINALITY f(rest, o)
+            SELECT FROM unnest(string_to_array(d.adbin::text, 'funcid ')) WITH ORDINALITY f(rest, o)
             WHERE o > 1 AND split_part(rest, ' ', 1) = ANY (ARRAY(SELECT oid::text FROM pg_proc WHERE provolatile = 'v'))) END,
-       a.attidentity, a.attgenerated, a.atthasmissing, a.attstorage, a.attcompression,
+       a.attidentity, a.attgenerated, a.atthasmissing, a.attstorage, {{attcompression}},
        coalesce(a.attstattarget, -1)::int, coalesce(a.attoptions, '{}'), a.attacl IS NOT NULL,
        a.attinhcount::int, a.attislocal
 FROM unnest($1::oid[]) s(oid)

@@ -6,12 +6,14 @@ SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relpersistence, pg_
        c.relrowsecurity, c.relforcerowsecurity, c.relreplident,
        coalesce(c.reloptions, '{}') || coalesce(ARRAY(SELECT 'toast.' || o FROM unnest(t.reloptions) o), '{}'),
        c.relacl IS NOT NULL,
-       coalesce(ts.spcname::text, ''), coalesce(am.amname::text, ''), c.reloftype <> 0, c.relnatts::int, c.relispopulated
+       coalesce(ts.spcname::text, ''), coalesce(am.amname::text, ''), c.reloftype <> 0, coalesce(rn.nspname::text, ''), coalesce(rt.typname::text, ''), c.relnatts::int, c.relispopulated
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_class t ON t.oid = c.reltoastrelid AND t.reloptions IS NOT NULL
 LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
 LEFT JOIN pg_am am ON am.oid = c.relam
+LEFT JOIN pg_type rt ON rt.oid = c.reloftype
+LEFT JOIN pg_namespace rn ON rn.oid = rt.typnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'replank')
   AND c.relpersistence <> 't'

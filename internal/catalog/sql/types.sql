@@ -3,11 +3,11 @@ SELECT t.oid, n.nspname::text, t.typname::text, t.typtype,
        ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),
        CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod)
                       WHEN 'r' THEN (SELECT format_type(r.rngsubtype, NULL) FROM pg_range r WHERE r.rngtypid = t.oid)
-                      WHEN 'm' THEN (SELECT format_type(r.rngtypid, NULL) FROM pg_range r WHERE r.rngmultitypid = t.oid)
+                      WHEN 'm' THEN (SELECT format_type(r.rngtypid, NULL) FROM pg_range r WHERE {{rngmultitypid}} = t.oid)
                       ELSE '' END,
        t.typnotnull, coalesce(t.typdefault, ''),
        CASE WHEN t.typdefaultbin IS NULL THEN false ELSE EXISTS (
-            SELECT FROM string_to_table(t.typdefaultbin::text, 'funcid ') WITH ORDINALITY f(rest, o)
+            SELECT FROM unnest(string_to_array(t.typdefaultbin::text, 'funcid ')) WITH ORDINALITY f(rest, o)
             WHERE o > 1 AND split_part(rest, ' ', 1) = ANY (ARRAY(SELECT oid::text FROM pg_proc WHERE provolatile = 'v'))) END,
        pg_get_userbyid(t.typowner)::text, t.typacl IS NOT NULL,
        ARRAY(SELECT a.attname::text FROM pg_attribute a
