@@ -1,0 +1,1 @@
+CREATE INDEX book_year ON book (year);

@@ -1,0 +1,2 @@
+﻿-- in ${town}
+INSERT INTO author (id, name) VALUES (1, 'Ämilie of ${town}');

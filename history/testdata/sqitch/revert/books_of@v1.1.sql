@@ -1,0 +1,1 @@
+DROP FUNCTION books_of;

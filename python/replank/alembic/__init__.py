@@ -1,0 +1,1 @@
+"""Export of an Alembic history: `replank-alembic export -c alembic.ini`, or `python -m replank.alembic export`."""

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class ReplankConfig(AppConfig):
+    name = "replank.django"
+    label = "replank"
+    verbose_name = "Replank"
