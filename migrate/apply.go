@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/replank/replank/history"
@@ -66,18 +67,18 @@ func asOp(op string, err error) error {
 }
 
 func (x *executor) apply(ctx context.Context, ms []history.Migration, sum *Summary) error {
-	known, err := x.e.latestRuns(ctx, x.j)
+	k, err := x.takeOver(ctx, ms)
 	if err != nil {
 		return err
 	}
 	// Whoever had the lease until now may have applied another text under the name of a file that was pending.
-	if err := compare(ms, known).Err(); err != nil {
+	if err := compare(k.ms, k.known).Err(); err != nil {
 		return err
 	}
 	if err := x.resumeAll(ctx, sum); err != nil {
 		return err
 	}
-	if known, err = x.e.latestRuns(ctx, x.j); err != nil {
+	if k, err = x.takeOver(ctx, ms); err != nil {
 		return err
 	}
 	runs, err := x.e.unfinished(ctx, x.j)
@@ -85,8 +86,8 @@ func (x *executor) apply(ctx context.Context, ms []history.Migration, sum *Summa
 		return err
 	}
 	held := holdings(runs)
-	for i, m := range ms {
-		if _, applied := known[m.Name]; applied {
+	for i, m := range k.ms {
+		if _, applied := k.known[m.Name]; applied {
 			continue
 		}
 		h, err := x.applyFile(ctx, m, int64(i), held, sum)
@@ -106,6 +107,9 @@ func (x *executor) applyFile(ctx context.Context, m history.Migration, position 
 	if err != nil {
 		return nil, err
 	}
+	if x.e.before == nil {
+		x.e.before = schema
+	}
 	// A blocked file before this one was not applied: then this one may not be planned as if it was, and if it
 	// needs it, it is blocked as well.
 	p, _, err := x.e.compile(schema, m)
@@ -117,10 +121,16 @@ func (x *executor) applyFile(ctx context.Context, m history.Migration, position 
 		}
 		return nil, &Error{Op: "plan", Run: m.Name, Err: &RefusedError{Code: Input, Reason: "it cannot be carried out", Err: err}}
 	}
-	if by := blockedBy(concerns(p), held); len(by) > 0 {
+	by := blockedBy(p, held)
+	if len(by) == 0 {
+		by = needsBlocked(m, func(name string) bool {
+			return slices.ContainsFunc(sum.Blocked, func(b BlockedFile) bool { return b.Name == name })
+		})
+	}
+	if len(by) > 0 {
 		sum.Blocked = append(sum.Blocked, BlockedFile{m.Name, by})
 		x.e.event(Event{Kind: EventNote, Run: m.Name, Text: "waits for complete of " + strings.Join(by, ", ")})
-		return &holding{m.Name, concerns(p)}, nil
+		return &holding{m.Name, concerns(p), true}, nil
 	}
 	if missing := missingConsents(p, x.e.cfg.Accept); len(missing) > 0 {
 		return nil, (&Preview{Consents: missing}).Err()
@@ -132,9 +142,15 @@ func (x *executor) applyFile(ctx context.Context, m history.Migration, position 
 	if err := x.carryOn(ctx); err != nil {
 		return nil, err
 	}
+	if x.run.State == Ready && x.e.atOnce(p) {
+		if err := x.complete(ctx, CompleteOptions{NoOldReaders: true, unseen: true}); err != nil {
+			return nil, err
+		}
+	}
+	x.e.booksPresent = true
 	sum.count(x.run)
 	if x.run.State == Ready {
-		return &holding{m.Name, p.Touches}, nil
+		return &holding{m.Name, p.Touches, p.Hides()}, nil
 	}
 	return nil, nil
 }

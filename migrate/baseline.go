@@ -18,26 +18,45 @@ import (
 // Baseline says that the database already has the migrations up to and including the one named: they are
 // written down as applied, and nothing is done. It returns how many were new to the journal.
 func (e *Engine) Baseline(ctx context.Context, ms []history.Migration, upTo string) (int, error) {
-	last := slices.IndexFunc(ms, func(m history.Migration) bool { return m.Name == upTo })
-	if last < 0 {
-		return 0, asRun("baseline", upTo, refuse(NotFound, "", "there is no migration %s in the folder", upTo))
+	j, err := e.openJournal(ctx)
+	if err != nil {
+		return 0, asRun("baseline", upTo, settle(ctx, err))
+	}
+	k, err := e.knownTo(ctx, j, ms)
+	if err == nil {
+		_, err = k.upTo(upTo) // before a journal is made for nothing
+	}
+	if err != nil {
+		return 0, asRun("baseline", upTo, settle(ctx, err))
 	}
 	n := 0
-	err := e.lead(ctx, func(ctx context.Context, x *executor) error {
-		known, err := e.latestRuns(ctx, x.j)
+	err = e.lead(ctx, func(ctx context.Context, x *executor) error {
+		k, err := x.takeOver(ctx, ms)
+		if err != nil {
+			return err
+		}
+		first, err := k.upTo(upTo)
 		if err != nil {
 			return err
 		}
 		var add []journal.Migration
-		for i, m := range ms[:last+1] {
-			if _, there := known[m.Name]; !there {
+		var record []string
+		for i, m := range first {
+			if _, there := k.known[m.Name]; !there {
 				add = append(add, journal.Migration{Name: m.Name, Checksum: m.Checksum, Position: int64(i), Baseline: true})
+				record = append(record, e.booksOf(m).Record...)
+				e.booksPresent = true
 			}
 		}
 		if n = len(add); n == 0 {
 			return nil
 		}
-		return x.mark(ctx, func(tx pgx.Tx) error { return x.lease.RecordMigrations(ctx, tx, add...) })
+		return x.mark(ctx, func(tx pgx.Tx) error {
+			if err := executeAll(ctx, tx, record); err != nil {
+				return err
+			}
+			return x.lease.RecordMigrations(ctx, tx, add...)
+		})
 	})
 	return n, asRun("baseline", upTo, err)
 }
@@ -52,11 +71,11 @@ func (e *Engine) ApplyDirect(ctx context.Context, ms []history.Migration) (*Summ
 	if err != nil {
 		return nil, asOp("apply --direct", settle(ctx, err))
 	}
-	known, err := e.latestRuns(ctx, j)
+	k, err := e.knownTo(ctx, j, ms)
 	if err != nil {
 		return nil, asOp("apply --direct", err)
 	}
-	p := compare(ms, known)
+	p := compare(k.ms, k.known)
 	if err := p.Err(); err != nil {
 		return nil, asOp("apply --direct", err)
 	}
@@ -75,6 +94,9 @@ func (e *Engine) ApplyDirect(ctx context.Context, ms []history.Migration) (*Summ
 func parseAll(pending []*File) (map[string]*ddl.File, error) {
 	files := make(map[string]*ddl.File, len(pending))
 	for _, f := range pending {
+		if err := runnable(f.migration); err != nil {
+			return nil, &Error{Op: "apply --direct", Run: f.Name, Err: err}
+		}
 		file, err := ddl.Parse(f.Path, f.migration.Text)
 		if err != nil {
 			return nil, &Error{Op: "apply --direct", Run: f.Name,
@@ -89,11 +111,11 @@ func (x *executor) applyDirect(ctx context.Context, ms []history.Migration, sum 
 	if clear, err := x.clearForDirect(ctx, sum); err != nil || !clear {
 		return err
 	}
-	known, err := x.e.latestRuns(ctx, x.j)
+	k, err := x.takeOver(ctx, ms)
 	if err != nil {
 		return err
 	}
-	now := compare(ms, known) // the other executor that had the lease may have applied some of them, or taken some back
+	now := compare(k.ms, k.known) // the other executor that had the lease may have applied some of them, or taken some back
 	if err := now.Err(); err != nil {
 		return err
 	}
@@ -101,7 +123,7 @@ func (x *executor) applyDirect(ctx context.Context, ms []history.Migration, sum 
 	if err != nil {
 		return err
 	}
-	for i, m := range ms {
+	for i, m := range k.ms {
 		file, pending := files[m.Name]
 		if !pending {
 			continue
@@ -109,6 +131,7 @@ func (x *executor) applyDirect(ctx context.Context, ms []history.Migration, sum 
 		if err := x.direct(ctx, m, int64(i), file); err != nil {
 			return asRun("apply --direct", m.Name, err)
 		}
+		x.e.booksPresent = true
 		sum.Done = append(sum.Done, m.Name)
 		x.e.event(Event{Kind: EventState, Run: m.Name, State: Done, Text: "as written"})
 	}
@@ -175,7 +198,7 @@ func isDirect(r *run) bool { return len(r.Plan.Steps) == 1 && r.Plan.Steps[0].ID
 // direct executes one file: in one transaction with its journal entry where the file allows it. Otherwise
 // statement by statement, and a run in state expanding says meanwhile that its outcome is open.
 func (x *executor) direct(ctx context.Context, m history.Migration, position int64, file *ddl.File) error {
-	stepwise := slices.ContainsFunc(file.Statements, func(s ddl.Statement) bool {
+	stepwise := len(m.Code) > 0 || slices.ContainsFunc(file.Statements, func(s ddl.Statement) bool {
 		return s.NoTx || len(s.Ops) > 0 && isTransaction(s.Ops[0])
 	})
 	if !stepwise {
@@ -187,6 +210,9 @@ func (x *executor) direct(ctx context.Context, m history.Migration, position int
 		defer sess.Close()
 		return sess.Tx(ctx, pg.TxOptions{Settings: sessionSettings(x.e.cfg.Owner)}, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, m.Text, pgx.QueryExecModeSimpleProtocol); err != nil {
+				return err
+			}
+			if err := executeAll(ctx, tx, x.e.booksOf(m).Record); err != nil {
 				return err
 			}
 			if err := x.asOurselves(ctx, tx); err != nil {
@@ -201,6 +227,8 @@ func (x *executor) direct(ctx context.Context, m history.Migration, position int
 	irreversible := plan.Step{ID: directStep, Phase: plan.Expand, Kind: plan.Long, Title: "execute the file as written",
 		Irreversible: "it was executed as written, outside of a transaction"}
 	p := &plan.Plan{Format: plan.Format, Name: m.Name, File: m.Path, Checksum: m.Checksum, Steps: []plan.Step{irreversible}}
+	code, place := codeOf(m)
+	p.Place = place
 	if err := x.create(ctx, p, position); err != nil {
 		return err
 	}
@@ -211,7 +239,7 @@ func (x *executor) direct(ctx context.Context, m history.Migration, position int
 	if err := x.start(ctx, irreversible); err != nil {
 		return err
 	}
-	if err := x.executeApart(ctx, file); err != nil {
+	if err := x.executeApart(ctx, file, code, x.e.booksOf(m).Record); err != nil {
 		if aerr := x.advance(ctx, change{to: Failed, cause: err}); aerr != nil {
 			return aerr
 		}
@@ -303,7 +331,7 @@ func (e *Engine) directAfter(ctx context.Context, j *journal.Journal, r *run) ([
 func isTransaction(op ddl.Op) bool { _, is := op.(ddl.Transaction); return is }
 
 // executeApart runs the statements one by one on a session of their own, whose settings go with it.
-func (x *executor) executeApart(ctx context.Context, file *ddl.File) error {
+func (x *executor) executeApart(ctx context.Context, file *ddl.File, code []plan.Code, record []string) error {
 	sess, err := x.lease.Session(ctx, x.run.ID)
 	if err != nil {
 		return err
@@ -314,9 +342,33 @@ func (x *executor) executeApart(ctx context.Context, file *ddl.File) error {
 			return err
 		}
 	}
+	until := func(offset int) error {
+		for len(code) > 0 && code[0].Offset <= offset {
+			if err := x.askFramework(ctx, code[0].CodeSpec, x.lease.GuardSQL(), false); err != nil {
+				return err
+			}
+			code = code[1:]
+		}
+		return nil
+	}
 	for _, st := range file.Statements {
+		if err := until(st.Pos.Offset); err != nil {
+			return err
+		}
 		if _, err := sess.Exec(ctx, st.SQL, pgx.QueryExecModeSimpleProtocol); err != nil {
 			return &statementError{sql: st.SQL, err: err}
+		}
+	}
+	if err := until(len(file.Text)); err != nil {
+		return err
+	}
+	return sess.Tx(ctx, pg.TxOptions{}, func(tx pgx.Tx) error { return executeAll(ctx, tx, record) })
+}
+
+func executeAll(ctx context.Context, tx pgx.Tx, statements []string) error {
+	for _, sql := range statements {
+		if _, err := tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return &statementError{sql: sql, err: err}
 		}
 	}
 	return nil

@@ -57,6 +57,11 @@ func (r *run) acted(s plan.Step) bool {
 	switch s.Kind {
 	case plan.Transaction, plan.Validate, plan.Long:
 		return state == journal.StepDone
+	case plan.Script:
+		if s.Code != nil && !s.Code.Atomic && !s.Code.Nothing {
+			return state == journal.StepDone || state == journal.StepRunning || state == journal.StepFailed || state == journal.StepReversing
+		}
+		return state == journal.StepDone
 	case plan.Concurrently, plan.Rows:
 		if state == journal.StepFailed && wholeOrNothing(s) {
 			return false
@@ -195,7 +200,7 @@ func (e *Engine) unfinished(ctx context.Context, j *journal.Journal) ([]*run, er
 func holdings(runs []*run) []holding {
 	out := make([]holding, len(runs))
 	for i, r := range runs {
-		out[i] = holding{r.Name, r.Plan.Touches}
+		out[i] = holding{r.Name, r.Plan.Touches, r.Plan.Hides()}
 	}
 	return out
 }
@@ -368,9 +373,11 @@ type Receipt struct {
 
 // NoReaders is the evidence that nobody reads the old shape any more.
 type NoReaders struct {
-	SaidBy string  `json:"said_by"`        // who gave --yes-no-old-readers
+	SaidBy string  `json:"said_by"`        // who gave --yes-no-old-readers; "" = nobody
 	Waited float64 `json:"waited_seconds"` // between ready and complete
 	Asked  float64 `json:"asked_seconds"`  // the waiting period that was asked for
+	// Unused is what the live statements said, where they were asked (--unused-for).
+	Unused *OldShape `json:"unused,omitempty"`
 }
 
 // Proof is a proof that was repeated before the old shape went.

@@ -53,7 +53,11 @@ func (x *executor) carryOn(ctx context.Context) error {
 	if rec.Shape, err = x.e.shape(ctx, x.run.Plan); err != nil {
 		return err
 	}
-	return x.advance(ctx, change{to: Ready, receipt: rec})
+	if err := x.advance(ctx, change{to: Ready, receipt: rec}); err != nil {
+		return err
+	}
+	x.noteCalls(ctx)
+	return nil
 }
 
 // finish writes that the run is done.
@@ -86,7 +90,7 @@ func (x *executor) steps(ctx context.Context, steps []plan.Step) error {
 				return err
 			}
 		}
-		if x.run.steps[s.ID].State == journal.StepReversed { // a person chose the way forward again
+		if x.run.steps[s.ID].State == journal.StepReversed && s.Kind != plan.Script { // a person chose the way forward again
 			if err := x.start(ctx, s); err != nil {
 				return err
 			}
@@ -116,8 +120,11 @@ func (x *executor) stopped(s plan.Step, err error) error {
 		budget   *pg.OverBudgetError
 		still    *pg.StillRunningError
 		held     *heldGateError
+		unknown  *UnknownError
 	)
 	switch {
+	case errors.As(err, &unknown):
+		return &Error{Op: "apply", Run: x.run.Name, Step: s.ID, Err: err, Hint: unknown.Hint()} // the run stays where it is
 	case pg.OutcomeOf(err) == pg.Unknown, pg.ConnectionLost(err), errors.Is(err, journal.ErrLost):
 		return err // lead resumes or gives up
 	case errors.Is(err, errPaused):
@@ -198,7 +205,7 @@ func (x *executor) takeBack(ctx context.Context, failed *stepError) error {
 	} else if err := x.fail(ctx, failed.step, failed.err); err != nil {
 		return fmt.Errorf("%w (while recording: %w)", err, out)
 	}
-	if why := x.run.reversible(); why != nil {
+	if why := x.run.reversible(""); why != nil {
 		// Half a way back would help nobody. What is done stays, so that the way forward is still open.
 		out.Hint = "remove the cause and resume: it cannot be taken back (" + why.Error() + ")"
 		if err := x.advance(ctx, change{to: Failed, cause: failed.err}); err != nil {
@@ -279,7 +286,7 @@ func (x *executor) reverseFailed(ctx context.Context, s plan.Step, err, cause er
 
 // reverse takes one step back.
 func (x *executor) reverse(ctx context.Context, s plan.Step) error {
-	if s.Irreversible != "" {
+	if s.Irreversible != "" && !x.neverRan(s) {
 		return refuse(Irreversible, "", "%s cannot be taken back: %s", s.Title, s.Irreversible)
 	}
 	var err error
@@ -287,6 +294,8 @@ func (x *executor) reverse(ctx context.Context, s plan.Step) error {
 		return err
 	}
 	switch {
+	case s.Kind == plan.Script:
+		return x.reverseCode(ctx, s)
 	case s.Kind == plan.Rows:
 		return x.reverseRows(ctx, s)
 	case s.Kind == plan.Concurrently:

@@ -19,10 +19,15 @@ import (
 // CompleteOptions are what a person says when the old shape is to go.
 type CompleteOptions struct {
 	// NoOldReaders is the word that nobody reads the old shape any more. Without it a run whose completion
-	// destroys something is refused.
+	// takes a value or a name away is refused.
 	NoOldReaders bool
 	// Period is how long a run must have been ready. Default: no waiting period.
 	Period time.Duration
+	// UnusedFor is how long no statement that needs the old shape may have been called, as pg_stat_statements tells.
+	// Whoever gives it need not give NoOldReaders. Default: nobody looks.
+	UnusedFor time.Duration
+
+	unseen bool // apply itself says so: it has made the tables
 }
 
 // Complete lets the old shape of a run go, or of all that are ready when name is empty, oldest first. Nothing
@@ -204,7 +209,7 @@ func (x *executor) proveAgain(ctx context.Context, s plan.Step) error {
 	return nil
 }
 
-// oldReadersGone asks for the waiting period, and for a person's word where something is destroyed.
+// oldReadersGone asks for the waiting period, and for a person's word where something goes that old code can use.
 func (x *executor) oldReadersGone(ctx context.Context, opt CompleteOptions, rec *Receipt) error {
 	now, err := x.e.now(ctx)
 	if err != nil {
@@ -220,21 +225,37 @@ func (x *executor) oldReadersGone(ctx context.Context, opt CompleteOptions, rec 
 	}
 	var lost []string
 	for _, s := range x.run.Plan.Steps {
-		if s.Phase == plan.Contract && s.Destroys != "" {
-			lost = append(lost, s.Destroys)
+		for _, what := range []string{s.Destroys, s.Ends} {
+			if s.Phase == plan.Contract && what != "" {
+				lost = append(lost, what)
+			}
 		}
 	}
-	if len(lost) > 0 && !opt.NoOldReaders {
-		r := refuse(OldReaders, "when no deployed code uses it any more: --yes-no-old-readers",
-			"complete destroys what old code may still use")
+	var old *OldShape
+	if opt.UnusedFor > 0 && x.run.hasOldShape() {
+		if old, err = x.unused(ctx, opt.UnusedFor); err != nil {
+			return err
+		}
+	}
+	if len(lost) > 0 && !opt.NoOldReaders && old == nil {
+		r := refuse(OldReaders, "when no deployed code uses it any more: --yes-no-old-readers; or have the live statements asked: --unused-for 7d",
+			"complete takes away what old code may still use")
 		r.Items = lost
 		return r
 	}
-	rec.OldReaders = &NoReaders{Waited: waited.Seconds(), Asked: opt.Period.Seconds()}
+	rec.OldReaders = &NoReaders{Waited: waited.Seconds(), Asked: opt.Period.Seconds(), Unused: old}
 	if opt.NoOldReaders {
 		rec.OldReaders.SaidBy = x.e.requester()
 	}
+	if opt.unseen {
+		rec.OldReaders.SaidBy = "replank: the same apply has made the tables"
+	}
 	return nil
+}
+
+// hasOldShape reports whether complete takes a shape away, and not only values of before.
+func (r *run) hasOldShape() bool {
+	return slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool { return s.Phase == plan.Contract && len(s.SQL) > 0 && s.Kind != plan.Proof })
 }
 
 // shape fingerprints what a plan touches, object by object, as it is now.

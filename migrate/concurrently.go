@@ -41,6 +41,7 @@ func (x *executor) concurrently(ctx context.Context, s plan.Step) (ev evidence, 
 			return ev, x.markAfter(ctx, s, ev)
 		}
 	}
+	killed := s.Elsewhere != "" && x.run.steps[s.ID].State == journal.StepRunning
 	if err := x.start(ctx, s); err != nil {
 		return ev, err
 	}
@@ -62,6 +63,8 @@ func (x *executor) concurrently(ctx context.Context, s plan.Step) (ev evidence, 
 			if waited >= x.e.cfg.LockWait {
 				return ev, &pg.LockWaitError{Waited: waited, Tries: ev.Tries, Err: err}
 			}
+		case killed && pg.OutcomeOf(err) != pg.Unknown && !pg.ConnectionLost(err):
+			return ev, leftElsewhere(s, err)
 		case !pg.Deadlock(err) && !errors.Is(err, errNoEffect) || ev.Tries >= maxConcurrentTries:
 			return ev, err
 		}
@@ -70,6 +73,16 @@ func (x *executor) concurrently(ctx context.Context, s plan.Step) (ev evidence, 
 			return ev, err
 		}
 	}
+}
+
+// leftElsewhere is why a step does not work that an executor died in: nobody here can tell whether what stands in its
+// way is its own.
+func leftElsewhere(s plan.Step, err error) error {
+	return &UnknownError{What: "an executor died in step " + s.ID + ", which may have left " + s.Elsewhere, Err: err, Advice: lookElsewhere(s)}
+}
+
+func lookElsewhere(s plan.Step) string {
+	return "look for " + s.Elsewhere + ", drop it there if nobody else uses it, then resume"
 }
 
 func (x *executor) tryConcurrently(ctx context.Context, s plan.Step) error {

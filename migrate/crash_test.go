@@ -70,7 +70,7 @@ var crashPlans = library{
 
 func child(scenario string) int {
 	point := os.Getenv(pointEnv)
-	e, err := Open(context.Background(), Config{DSN: os.Getenv(dsnEnv), Failpoint: func(name string) {
+	e, err := Open(context.Background(), Config{DSN: os.Getenv(dsnEnv), Code: program{}, Failpoint: func(name string) {
 		if name == point {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
@@ -147,11 +147,13 @@ func TestCrashMatrix(t *testing.T) {
 	}
 	for _, point := range points {
 		t.Run(strings.ReplaceAll(point, "/", ":"), func(t *testing.T) {
+			pgtest.Share(t, 2)
 			t.Parallel()
 			scenario, name := scenarioOf(point)
 			dsn := pgtest.DB(t, pgtest.From(template))
 			crash(t, dsn, scenario, name, point)
-			e := crashPlans.open(t, dsn)
+			// The server may need a moment to notice that the process is gone.
+			e := crashPlans.open(t, dsn, func(c *Config) { c.Wait = true })
 			switch scenario {
 			case "forward":
 				forward(t, e, name)
@@ -188,6 +190,7 @@ func TestCrashThenRevert(t *testing.T) {
 			continue
 		}
 		t.Run(strings.ReplaceAll(point, "/", ":"), func(t *testing.T) {
+			pgtest.Share(t, 2)
 			t.Parallel()
 			dsn := pgtest.DB(t, pgtest.From(template))
 			crash(t, dsn, "forward", state, point)

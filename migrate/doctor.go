@@ -95,6 +95,11 @@ func (e *Engine) examineJournal(ctx context.Context, found *[]Finding) ([]*run, 
 		return nil, err
 	}
 	for _, r := range runs {
+		for _, s := range r.Plan.Steps {
+			if s.Elsewhere != "" && r.steps[s.ID].State == journal.StepRunning && held == nil {
+				*found = append(*found, Finding{Bad, fmt.Sprintf("an executor died in step %s of migration %s, which may have left %s", s.ID, r.Name, s.Elsewhere), lookElsewhere(s)})
+			}
+		}
 		switch {
 		case r.halfDirect() && (held == nil || r.State == Failed):
 			*found = append(*found, Finding{Bad, fmt.Sprintf("migration %s was executed as written and stopped half way: %v", r.Name, orUnknown(r.Error)),
@@ -269,7 +274,8 @@ func (e *Engine) Grants(ctx context.Context, r GrantsRequest) (string, error) {
 	for _, s := range r.Schemas {
 		line("GRANT USAGE, CREATE ON SCHEMA %s TO %s;", pg.Ident(s), acting)
 	}
-	line("-- To see who blocks a change, and to cancel them when asked to (--cancel-blockers).")
+	line("-- To see who blocks a change, and to cancel them when asked to (--cancel-blockers);")
+	line("-- and which statements of other roles still use an old shape (complete --unused-for).")
 	line("GRANT pg_read_all_stats, pg_signal_backend TO %s;", role)
 	if sv.Major() >= 15 {
 		line("-- Only a superuser can give this one: a fill need not fire the triggers of users then.")

@@ -45,6 +45,12 @@ type Config struct {
 	DiskFree int64
 	// BigRows and BigBytes are where a table is big (RULES 29). Default: 10,000 rows and 16 MB.
 	BigRows, BigBytes int64
+	// Books are those of the history's own tool. Default: none, only replank's journal says what is applied.
+	Books history.Books
+	// Code runs the code of frameworks. Default: nobody does, and migrations with code are refused.
+	Code CodeRunner
+	// Outcome is what a person says of code with an unknown outcome that resume or revert finds. Default: nothing.
+	Outcome Outcome
 	// Wait waits for another executor to finish. Default: false, say who it is.
 	Wait bool
 	// Requester says who asks, for the receipt. Default: the database role.
@@ -116,6 +122,10 @@ const (
 type Engine struct {
 	cfg Config
 	db  *pg.DB
+	// booksPresent says whether the tool of the history has its table, as knownTo has found it last.
+	booksPresent bool
+	// before is the schema that the present apply, or the preview of one, has found.
+	before *ddl.Schema
 
 	// Tests put hand-written plans and short leases here.
 	compile  func(*ddl.Schema, history.Migration) (*plan.Plan, *ddl.File, error)

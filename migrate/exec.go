@@ -69,6 +69,8 @@ func (x *executor) step(ctx context.Context, s plan.Step) error {
 		ev, err = x.quiesce(ctx, s)
 	case plan.Proof:
 		ev, err = x.proof(ctx, s)
+	case plan.Script:
+		ev, err = x.code(ctx, s)
 	default:
 		err = fmt.Errorf("a step of unknown kind %q: the plan was made by a newer replank", s.Kind)
 	}
@@ -440,7 +442,8 @@ func (x *executor) prove(ctx context.Context, s plan.Step) error {
 	for _, sql := range s.SQL {
 		var n int64
 		err := x.sess.Tx(ctx, pg.TxOptions{ReadOnly: true, Settings: x.settings(s)}, func(tx pgx.Tx) error {
-			return tx.QueryRow(ctx, sql, pgx.QueryExecModeSimpleProtocol).Scan(&n)
+			// An application may send the same, and pg_stat_statements would not tell it from ours.
+			return tx.QueryRow(ctx, "WITH replank_proof AS ("+pg.Mark+sql+"\n) SELECT * FROM replank_proof", pgx.QueryExecModeSimpleProtocol).Scan(&n)
 		})
 		if err != nil {
 			return &statementError{sql: sql, err: err}

@@ -19,6 +19,7 @@ var stepPlaces = map[plan.Kind][]string{
 	plan.Rows:         {"begin", "started", "ran", "marked"},
 	plan.Quiesce:      {"begin", "started", "ran", "marked"},
 	plan.Proof:        {"begin", "started", "ran", "marked"},
+	plan.Script:       {"begin", "started", "ran"},
 }
 
 // The places of a step that is taken back.
@@ -26,6 +27,7 @@ var (
 	reversePlaces             = []string{"begin", "before-commit", "after-commit"}
 	reverseConcurrentlyPlaces = []string{"begin", "ran", "marked"}
 	reverseRowsPlaces         = []string{"begin", "started", "ran", "marked"}
+	reverseCodePlaces         = []string{"begin", "ran"}
 )
 
 // phaseState is the state a run is in while steps of a phase are carried out.
@@ -60,6 +62,9 @@ func Failpoints() []string {
 	}
 	for _, p := range reverseRowsPlaces {
 		all = append(all, pointName(Reverting, plan.Rows, p))
+	}
+	for _, p := range reverseCodePlaces {
+		all = append(all, pointName(Reverting, plan.Script, p))
 	}
 	slices.Sort(all)
 	return all

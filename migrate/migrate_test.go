@@ -83,7 +83,7 @@ func TestEveryKindInEveryPhase(t *testing.T) {
 		t.Errorf("complete with nothing to do: %v, %v", done, err)
 	}
 	rec, err := e.Receipt(ctx, "1")
-	if err != nil || rec.DoneAt == nil || rec.ReadySince == nil || len(rec.Steps) != 28 || len(rec.Proofs) != 3 {
+	if err != nil || rec.DoneAt == nil || rec.ReadySince == nil || len(rec.Steps) != 32 || len(rec.Proofs) != 3 {
 		t.Errorf("receipt %+v, %v", rec, err)
 	}
 	_, err = e.Revert(ctx, "1")

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,11 @@ type File struct {
 	BlockedBy []string `json:"blocked_by,omitempty"`
 	// OutOfOrder means that a migration after it was applied before it.
 	OutOfOrder bool `json:"out_of_order,omitempty"`
+	// After is the migration whose code has to run before this one, and those behind it, can be planned: as the schema is
+	// known until then it does not fit.
+	After string `json:"planned_after,omitempty"`
+	// AtOnce means that apply also completes it: the tables are new, and nobody can know their old shape.
+	AtOnce bool `json:"completes_at_once,omitempty"`
 	// Plan is set when the file is pending and can be carried out.
 	Plan *plan.Plan `json:"plan,omitempty"`
 	// Err is why it cannot be carried out.
@@ -140,15 +146,16 @@ func (e *Engine) Plan(ctx context.Context, ms []history.Migration) (*Preview, er
 }
 
 func (e *Engine) preview(ctx context.Context, ms []history.Migration) (*Preview, error) {
+	e.before = nil
 	j, err := e.openJournal(ctx)
 	if err != nil {
 		return nil, settle(ctx, err)
 	}
-	known, err := e.latestRuns(ctx, j)
+	k, err := e.knownTo(ctx, j, ms)
 	if err != nil {
 		return nil, err
 	}
-	p := compare(ms, known)
+	p := compare(k.ms, k.known)
 	if len(p.Pending()) == 0 {
 		return p, nil
 	}
@@ -201,30 +208,54 @@ func compare(ms []history.Migration, known map[string]knownRun) *Preview {
 
 // chain plans the pending files one after another, each on the schema that those before it will leave.
 func (e *Engine) chain(p *Preview, schema *ddl.Schema, held []holding) {
-	for _, f := range p.Pending() {
+	e.before = schema
+	blocked := func(name string) bool {
+		return slices.ContainsFunc(p.Files, func(f File) bool { return f.Name == name && len(f.BlockedBy) > 0 })
+	}
+	pending := p.Pending()
+	for _, f := range pending {
+		if f.Err = runnable(f.migration); f.Err != nil {
+			return
+		}
+	}
+	code := "" // the last one whose code may do anything
+	for i, f := range pending {
 		pl, file, err := e.compile(schema, f.migration)
 		if err != nil {
-			f.Err = err
 			var refusal *plan.Refusal
+			if f.Err = err; code != "" && file != nil && !errors.As(err, &refusal) {
+				f.Err = nil
+				for _, f := range pending[i:] {
+					f.After = code
+				}
+				return
+			}
 			if !errors.As(err, &refusal) || file == nil {
 				return // what comes after it would only say that something is missing
 			}
 		}
 		if pl != nil {
 			f.Plan = pl
-			f.BlockedBy = blockedBy(concerns(pl), held)
+			if f.BlockedBy = blockedBy(pl, held); len(f.BlockedBy) == 0 {
+				f.BlockedBy = needsBlocked(f.migration, blocked)
+			}
+			f.AtOnce = len(f.BlockedBy) == 0 && holds(pl) && e.atOnce(pl)
 			switch {
+			case f.AtOnce:
 			case len(f.BlockedBy) > 0:
-				held = append(held, holding{f.Name, concerns(pl)})
+				held = append(held, holding{f.Name, concerns(pl), true})
 			case holds(pl):
-				held = append(held, holding{f.Name, pl.Touches})
+				held = append(held, holding{f.Name, pl.Touches, pl.Hides()})
 			}
 			p.Consents = append(p.Consents, missingConsents(pl, e.cfg.Accept)...)
+			if pl.HasCode() {
+				code = f.Name
+			}
 		}
 		schema = schema.Clone()
 		for _, st := range file.Statements {
 			if err := schema.Apply(st); err != nil {
-				if f.Err == nil {
+				if f.Err == nil && code == "" {
 					f.Err = fmt.Errorf("%s: %w", st.Pos, err)
 				}
 				return
@@ -233,18 +264,51 @@ func (e *Engine) chain(p *Preview, schema *ddl.Schema, held []holding) {
 	}
 }
 
+// atOnce reports whether apply completes a plan itself. Who wants to see each shape in a schema of its own keeps them.
+func (e *Engine) atOnce(p *plan.Plan) bool {
+	return !e.cfg.VersionSchema && e.before != nil && unseen(p, e.before)
+}
+
+// fresh are the relations that the present apply has made and that are small: whoever changes them is in nobody's way.
+func (e *Engine) fresh(schema *ddl.Schema) []ddl.Name {
+	if e.before == nil || e.cfg.VersionSchema || e.cfg.BigRows < 0 || e.cfg.BigBytes < 0 {
+		return nil
+	}
+	limit := cmp.Or(e.cfg.BigBytes, plan.BigBytes)
+	var names []ddl.Name
+	for n, r := range schema.Relations {
+		if e.before.Relations[n] == nil && r.Bytes < limit {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
 // compileFile is the compiler as the engine calls it.
 func (e *Engine) compileFile(schema *ddl.Schema, m history.Migration) (*plan.Plan, *ddl.File, error) {
+	if err := runnable(m); err != nil {
+		return nil, nil, err
+	}
 	file, err := ddl.Parse(m.Path, m.Text)
 	if err != nil {
 		return nil, nil, err
 	}
+	code, place := codeOf(m)
 	opt := plan.Options{Name: m.Name, Checksum: m.Checksum, Owner: e.cfg.Owner, FireTriggers: slices.Contains(e.cfg.Accept, "triggers"), BigRows: e.cfg.BigRows, BigBytes: e.cfg.BigBytes}
 	if e.cfg.VersionSchema {
 		opt.VersionSchema = m.Name
 	}
+	opt.Books, opt.Code, opt.Place, opt.Fresh = e.booksOf(m), code, place, e.fresh(schema)
+	known := file
+	if whole(m) {
+		// What is known of its statements is for those that come after it to stand on.
+		file = &ddl.File{Name: m.Path}
+	}
 	pl, err := plan.Compile(schema, file, opt)
-	return pl, file, err
+	if pl != nil {
+		pl.Needs = m.Needs
+	}
+	return pl, known, err
 }
 
 // load reads the live schema, on a connection of its own: it takes long on large catalogs.

@@ -88,7 +88,7 @@ func (e *Engine) cancelOther(ctx context.Context, name string) (target journal.R
 	if err != nil {
 		return target, err
 	}
-	if err := r.reversible(); err != nil {
+	if err := r.reversible(e.cfg.Outcome); err != nil {
 		return target, err // it would be left where it stands for nothing
 	}
 	if err := j.SetIntent(ctx, target.ID, journal.IntentCancel, e.requester()); err != nil {
@@ -190,7 +190,7 @@ func (x *executor) revert(ctx context.Context, later []*run) error {
 	}
 	var dependents []string
 	for _, r := range slices.Backward(later) {
-		if overlap(r.Plan.Touches, x.run.Plan.Touches) {
+		if overlap(r.Plan.Touches, x.run.Plan.Touches) || slices.Contains(r.Plan.Needs, x.run.Name) {
 			dependents = append(dependents, r.Name)
 		}
 	}
@@ -206,7 +206,7 @@ func (x *executor) revert(ctx context.Context, later []*run) error {
 				"%s was executed as written and stopped half way: nothing of that can be taken back", x.run.Name)
 		}
 		cause = errors.New("executed as written; it is forgotten, and nothing of it was undone")
-	} else if err := x.run.reversible(); err != nil {
+	} else if err := x.run.reversible(x.e.cfg.Outcome); err != nil {
 		return err
 	}
 	if err := x.noDirectAfter(ctx); err != nil {
@@ -236,10 +236,15 @@ func (x *executor) noDirectAfter(ctx context.Context) error {
 const acceptIrreversible = "irreversible"
 
 // reversible refuses a way back that does not exist, before its first step (principle 6).
-func (r *run) reversible() error {
+func (r *run) reversible(outcome Outcome) error {
 	var reasons []string
 	for _, s := range r.Plan.Steps {
 		if !r.mayBeThere(s) && !r.halfDirect() {
+			continue
+		}
+		if why := r.halfRun(s); why != "" && outcome != NotRan && (outcome == "" || s.Irreversible != "") {
+			reasons = append(reasons, s.Title+": "+why)
+		} else if why != "" {
 			continue
 		}
 		if s.Irreversible != "" {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/replank/replank/ddl"
 	"github.com/replank/replank/history"
 	"github.com/replank/replank/internal/pgtest"
@@ -76,7 +78,7 @@ func (l library) compile(schema *ddl.Schema, m history.Migration) (*plan.Plan, *
 
 func (l library) open(t testing.TB, dsn string, change ...func(*Config)) *Engine {
 	t.Helper()
-	cfg := Config{DSN: dsn, Logger: nil, LockWait: 10 * time.Second, Reconnect: 20 * time.Second, Failpoint: knownPoint(t)}
+	cfg := Config{DSN: dsn, Code: program{}, Logger: nil, LockWait: 10 * time.Second, Reconnect: 20 * time.Second, Failpoint: knownPoint(t)}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -149,6 +151,48 @@ func note(phase plan.Phase, kind plan.Kind, what string) plan.Step {
 		Locks:   []plan.Lock{{Relation: "public.audit", Mode: "ROW EXCLUSIVE"}}}
 }
 
+// program runs code as a framework does: on a connection of its own, whose transaction writes the journal. Code number n
+// leaves a row in audit.
+type program struct{}
+
+func (program) Run(ctx context.Context, c history.CodeRun) error {
+	conn, err := pgx.Connect(ctx, c.DSN)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	one := func(q interface {
+		QueryRow(context.Context, string, ...any) pgx.Row
+	}, sql string) error {
+		var n int64
+		return q.QueryRow(ctx, sql).Scan(&n)
+	}
+	if err := one(conn, c.Enlist); err != nil {
+		return err
+	}
+	for _, sql := range c.Session {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		sql := "INSERT INTO audit VALUES ('code ' || $1::int)"
+		if c.Backwards {
+			sql = "DELETE FROM audit WHERE what = 'code ' || $1::int"
+		}
+		if _, err := tx.Exec(ctx, sql, c.At[0]); err != nil {
+			return err
+		}
+		return one(tx, c.Mark)
+	})
+}
+
+// code is a step that program carries out.
+func code(phase plan.Phase) plan.Step {
+	n := slices.Index([]plan.Phase{plan.Expand, plan.Fill, plan.Verify, plan.Contract}, phase)
+	return plan.Step{Phase: phase, Kind: plan.Script, Title: "run a program", Code: &plan.CodeSpec{Name: "a program", At: []int{n}, Atomic: true, Back: true}}
+}
+
 func index(phase plan.Phase, name string) plan.Step {
 	valid := "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('public." + name + "')"
 	return plan.Step{Phase: phase, Kind: plan.Concurrently, Title: "build index " + name,
@@ -167,7 +211,7 @@ func increment(phase plan.Phase) plan.Step {
 
 // everything has a step of every kind in each of the phases (none = all).
 func everything(phases ...plan.Phase) *plan.Plan {
-	p := &plan.Plan{Touches: []plan.Object{table}}
+	p := &plan.Plan{Touches: []plan.Object{table}, Place: &plan.Place{Framework: "program"}}
 	if len(phases) == 0 {
 		phases = []plan.Phase{plan.Expand, plan.Fill, plan.Verify, plan.Contract}
 	}
@@ -178,6 +222,7 @@ func everything(phases ...plan.Phase) *plan.Plan {
 			note(phase, plan.Long, string(phase)+" long"),
 			index(phase, "t_"+string(phase)),
 			increment(phase),
+			code(phase),
 			plan.Step{Phase: phase, Kind: plan.Quiesce, Title: "wait for older transactions"},
 			plan.Step{Phase: phase, Kind: plan.Proof, Title: "no row is negative", SQL: []string{"SELECT count(*) FROM t WHERE n < 0"}},
 		)

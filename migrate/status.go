@@ -39,6 +39,8 @@ type RunStatus struct {
 	Finished    *time.Time   `json:"finished,omitempty"`
 	Steps       []StepStatus `json:"steps,omitempty"`
 	Rejected    int          `json:"rejected,omitempty"` // rows that hold the gate shut
+	// OldShape says who still uses the old shape, where complete --unused-for has asked.
+	OldShape *OldShape `json:"old_shape,omitempty"`
 }
 
 // StepStatus is one step of a run.
@@ -103,10 +105,17 @@ func (e *Engine) status(ctx context.Context, j *journal.Journal, st *Status) err
 	if err != nil {
 		return err
 	}
+	shapes, err := e.oldShapes(ctx, j, runs)
+	if err != nil {
+		return err
+	}
 	for _, r := range runs {
 		rs, err := runStatus(ctx, j, r)
 		if err != nil {
 			return err
+		}
+		if r.State == Ready {
+			rs.OldShape = shapes[r.ID]
 		}
 		st.Runs = append(st.Runs, rs)
 	}
