@@ -1,0 +1,3 @@
+CREATE TABLE fresh (id bigint PRIMARY KEY);
+CREATE VIEW fresher AS SELECT id FROM fresh;
+DROP TABLE fresh CASCADE;

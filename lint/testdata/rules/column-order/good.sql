@@ -1,0 +1,2 @@
+CREATE TABLE other (id bigint PRIMARY KEY);
+ALTER TABLE other ADD COLUMN m integer;

@@ -1,0 +1,3 @@
+SET lock_timeout = '2s';
+-- The key of another system.
+ALTER TABLE orders ALTER COLUMN amount TYPE bigint;

@@ -1,0 +1,2 @@
+-- lint: tx=message
+CREATE INDEX CONCURRENTLY orders_amount_idx ON orders (amount);

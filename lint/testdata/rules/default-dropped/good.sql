@@ -1,0 +1,4 @@
+SET lock_timeout = '2s';
+ALTER TABLE orders ADD COLUMN weight integer DEFAULT 0 NOT NULL;
+ALTER TABLE orders ALTER COLUMN weight DROP DEFAULT;
+ALTER TABLE orders ALTER COLUMN weight SET DEFAULT 1;

@@ -1,0 +1,2 @@
+SET lock_timeout = '2s';
+CREATE TABLE days_2027 PARTITION OF days FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');

@@ -1,0 +1,3 @@
+CREATE TABLE fresh (id bigint PRIMARY KEY);
+INSERT INTO fresh VALUES (1);
+DELETE FROM fresh;

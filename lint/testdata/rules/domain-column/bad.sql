@@ -1,0 +1,3 @@
+SET lock_timeout = '2s';
+CREATE DOMAIN email AS text CHECK (VALUE ~ '@');
+ALTER TABLE customers ADD COLUMN second email;

@@ -1,0 +1,3 @@
+SET lock_timeout = '2s';
+CREATE DOMAIN name AS text;
+ALTER TABLE customers ADD COLUMN second name;

@@ -1,0 +1,2 @@
+CREATE SCHEMA shop;
+CREATE TABLE shop.items (id bigint PRIMARY KEY);

@@ -1,0 +1,3 @@
+CREATE TABLE fresh (id bigint PRIMARY KEY);
+DROP TABLE fresh;
+DROP TABLE IF EXISTS absent;

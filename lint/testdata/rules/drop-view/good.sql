@@ -1,0 +1,3 @@
+CREATE VIEW fresh AS SELECT id FROM orders;
+DROP VIEW fresh;
+DROP VIEW IF EXISTS absent;

@@ -1,0 +1,3 @@
+ALTER TYPE mood ADD VALUE IF NOT EXISTS 'happy';
+CREATE TYPE colour AS ENUM ('red');
+ALTER TYPE colour ADD VALUE 'blue';

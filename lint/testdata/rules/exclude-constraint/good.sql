@@ -1,0 +1,1 @@
+CREATE TABLE slots (id bigint PRIMARY KEY, during tsrange, EXCLUDE USING gist (during WITH &&));

@@ -1,0 +1,3 @@
+-- lint: server=18
+SET lock_timeout = '2s';
+ALTER TABLE orders ADD COLUMN twice integer GENERATED ALWAYS AS (amount * 2) VIRTUAL;

@@ -1,0 +1,1 @@
+CREATE TABLE a_name_that_is_longer_than_any_name_that_postgresql_can_keep_without_cutting_it (id bigint PRIMARY KEY);

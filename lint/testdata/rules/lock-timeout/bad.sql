@@ -1,0 +1,3 @@
+-- Weight in grams.
+ALTER TABLE items ADD COLUMN weight integer;
+ALTER TABLE items ADD COLUMN height integer;

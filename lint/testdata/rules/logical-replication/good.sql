@@ -1,0 +1,3 @@
+-- lint: publication=items
+SET lock_timeout = '2s';
+ALTER TABLE orders ADD COLUMN weight integer;

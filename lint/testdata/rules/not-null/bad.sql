@@ -1,0 +1,5 @@
+SET lock_timeout = '2s';
+ALTER TABLE orders ADD CONSTRAINT amount_set CHECK (amount IS NOT NULL) NOT VALID;
+ALTER TABLE orders VALIDATE CONSTRAINT amount_set;
+ALTER TABLE orders ALTER COLUMN amount SET NOT NULL;
+ALTER TABLE orders DROP CONSTRAINT amount_set;

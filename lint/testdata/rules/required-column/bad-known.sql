@@ -1,0 +1,3 @@
+SET lock_timeout = '2s';
+-- replank: fill weight = 7
+ALTER TABLE orders ADD COLUMN weight integer NOT NULL;

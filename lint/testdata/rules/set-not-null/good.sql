@@ -1,0 +1,6 @@
+SET lock_timeout = '2s';
+ALTER TABLE orders ADD COLUMN paid boolean DEFAULT false;
+ALTER TABLE orders ADD CONSTRAINT paid_set CHECK (paid IS NOT NULL) NOT VALID;
+ALTER TABLE orders VALIDATE CONSTRAINT paid_set;
+ALTER TABLE orders ALTER COLUMN paid SET NOT NULL;
+ALTER TABLE orders DROP CONSTRAINT paid_set;

