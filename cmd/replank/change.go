@@ -18,10 +18,11 @@ import (
 	"github.com/replank/replank/history"
 	"github.com/replank/replank/internal/pg"
 	"github.com/replank/replank/migrate"
+	"github.com/replank/replank/oracle"
 )
 
 func (a *app) planCommand() *cobra.Command {
-	var full, subscribers bool
+	var full, subscribers, live bool
 	cmd := &cobra.Command{
 		Use:     "plan [PATH…]",
 		Short:   "Say what apply would do, step by step, lock by lock",
@@ -35,18 +36,20 @@ It ends with the exit code that apply would be refused with (help exit-codes).`,
 		Example: `  replank plan migrations/
   replank plan migrations/0042_names.sql --sql
   replank plan migrations/ --json > plan.json
+  replank plan migrations/ --live            # which statements of pg_stat_statements would fail after complete
   replank plan migrations/ --subscriber-sql | psql "$SUBSCRIBER"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ms, err := a.read(args)
+			ms, err := a.read(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
-			return a.plan(cmd.Context(), ms, planOptions{full: full, subscribers: subscribers, whole: a.folders(args)})
+			return a.plan(cmd.Context(), ms, planOptions{full: full, subscribers: subscribers, live: live, whole: a.folders(args)})
 		},
 	}
 	cmd.Flags().BoolVar(&full, "sql", false, "all of the SQL; with --json, with the values in it")
+	cmd.Flags().BoolVar(&live, "live", false, "try the statements of pg_stat_statements on a clone: which of them would break at complete")
 	cmd.Flags().BoolVar(&subscribers, "subscriber-sql", false, "print only the SQL that logical replication's subscribers need first")
-	a.set.addFlags(cmd.Flags(), planning)
+	a.set.addFlags(cmd.Flags(), planning, sizing)
 	return cmd
 }
 
@@ -60,8 +63,10 @@ type planJSON struct {
 	Privileges  []string          `json:"privileges,omitempty"`
 	Room        []string          `json:"room,omitempty"`
 	Subscribers []string          `json:"subscribers,omitempty"`
-	ExitCode    int               `json:"exit_code"`
-	Errors      []trouble         `json:"errors,omitempty"`
+	// Live is what --live says of the statements that applications send.
+	Live     *oracle.Judgement `json:"live,omitempty"`
+	ExitCode int               `json:"exit_code"`
+	Errors   []trouble         `json:"errors,omitempty"`
 }
 
 type fileJSON struct {
@@ -72,6 +77,7 @@ type fileJSON struct {
 type planOptions struct {
 	full        bool // all of the SQL
 	subscribers bool // nothing but the SQL for subscribers
+	live        bool // the live statements are tried
 	whole       bool // the migrations are a folder, not files picked from it
 }
 
@@ -101,8 +107,16 @@ func (a *app) plan(ctx context.Context, ms []history.Migration, opt planOptions)
 		return err
 	}
 	refused := p.Err()
+	var said *oracle.Judgement
+	if opt.live {
+		if said, err = a.tryLive(ctx, ms, p); err != nil {
+			return err
+		}
+	}
 	if a.set.JSON {
-		if err := a.printJSONDocument(a.planJSON(p, e.Server(), opt.full)); err != nil || refused == nil {
+		doc := a.planJSON(p, e.Server(), opt.full)
+		doc.Live = said
+		if err := a.printJSONDocument(doc); err != nil || refused == nil {
 			return err
 		}
 		a.told(refused)
@@ -110,11 +124,44 @@ func (a *app) plan(ctx context.Context, ms []history.Migration, opt planOptions)
 	}
 	v := &planView{printer: a.out, full: opt.full, budget: a.set.LockBudget, whole: opt.whole}
 	v.preview(p, e.Server())
+	if said != nil {
+		fmt.Fprintln(a.out.w)
+		a.out.judged(said)
+	}
 	if refused == nil {
 		return nil
 	}
 	fmt.Fprintln(a.out.w)
 	return refused
+}
+
+// tryLive prepares the live statements on a clone of the database, before and after the migrations that are pending.
+func (a *app) tryLive(ctx context.Context, ms []history.Migration, p *migrate.Preview) (said *oracle.Judgement, err error) {
+	snap, err := oracle.Take(ctx, oracle.TakeConfig{DSN: a.set.dsn(), Logger: a.log})
+	if err != nil {
+		return nil, a.connectError(err)
+	}
+	for _, what := range snap.Unseen {
+		a.messages.wrapped(a.messages.paint(yellow, "not seen: "), "", what)
+	}
+	clone, err := oracle.NewClone(ctx, snap, oracle.CloneConfig{Logger: a.log})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, clone.Close(ctx)) }()
+	pending := map[string]bool{}
+	for _, f := range p.Files {
+		pending[f.Name] = f.Status == migrate.Pending
+	}
+	said, err = clone.Workload(ctx, slices.DeleteFunc(slices.Clone(ms), func(m history.Migration) bool { return !pending[m.Name] }))
+	if err != nil {
+		return nil, err
+	}
+	said.Failed = slices.Clone(said.Failed)
+	for i := range said.Failed {
+		said.Failed[i].SQL = pg.Redact(said.Failed[i].SQL)
+	}
+	return said, nil
 }
 
 // told writes errors for people beside data on standard output.
@@ -164,15 +211,19 @@ nothing of an old shape is done; any other is ready, and complete or revert
 comes next. Interrupted runs go on first. When a step fails, its whole file is
 taken back.
 
+PATH may be the folder of a Django or Alembic project as well: its code
+(RunPython) is run by the framework at its place, and its books are kept.
+
 Everything is judged before the first change: what cannot be done is refused
 while nothing has changed. Stop it with Ctrl-C: apply goes on where it was.`,
 		Example: `  replank apply migrations/
   replank apply migrations/ --accept irreversible
   replank apply migrations/ --dry-run          # the same as plan
   replank apply migrations/ --direct           # empty, CI and development databases
+  replank apply .                              # beside manage.py or alembic.ini
   replank apply migrations/ --json | jq .`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ms, err := a.read(args)
+			ms, err := a.read(cmd.Context(), args)
 			switch {
 			case err != nil:
 				return err
@@ -192,7 +243,7 @@ while nothing has changed. Stop it with Ctrl-C: apply goes on where it was.`,
 	}
 	cmd.Flags().BoolVar(&direct, "direct", false, "execute the files as they are written: plainly, in one go, sparing nobody")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan and change nothing")
-	a.set.addFlags(cmd.Flags(), planning, executing)
+	a.set.addFlags(cmd.Flags(), planning, sizing, executing)
 	return cmd
 }
 
@@ -272,6 +323,7 @@ func (a *app) printSummary(sum *migrate.Summary) {
 
 func (a *app) completeCommand() *cobra.Command {
 	var opt migrate.CompleteOptions
+	var watch bool
 	cmd := &cobra.Command{
 		Use:     "complete [NAME]",
 		Short:   "Let the old shape go: of one migration, or of all that are ready",
@@ -279,25 +331,57 @@ func (a *app) completeCommand() *cobra.Command {
 		Long: `Drops what only old code needs: old columns, sync triggers, before-images.
 It first asks for proof (no row unconverted, checksums equal, constraints
 valid) and writes it down in the receipt. Where something is destroyed, a
-person must say that nobody reads the old shape any more.`,
+person must say that nobody reads the old shape any more, or the live statements
+must: with --unused-for, those of pg_stat_statements are tried on a clone of the
+database before and after complete, and none that fails then may have been
+called for that long. Each call takes a reading: ask daily, or give --watch.`,
 		Example: `  replank complete --yes-no-old-readers
+  replank complete --unused-for 7d
   replank complete 0042_names --yes-no-old-readers --wait-old-readers 24h`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if period := cmd.Flag("wait-old-readers"); opt.Period < 0 {
 				return flagError(cmd, &settingError{name: "--" + period.Name, what: "want " + wanted(period) + ", not " + opt.Period.String()})
 			}
+			opt.UnusedFor = a.set.UnusedFor
 			return a.engine(cmd.Context(), func(e *migrate.Engine) error {
-				done, err := e.Complete(cmd.Context(), first(args), opt)
+				done, err := a.completeWhenAllowed(cmd.Context(), e, first(args), opt, watch)
 				return a.summary(&migrate.Summary{Done: done}, err, "nothing to complete")
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&opt.NoOldReaders, "yes-no-old-readers", false, "nobody reads the old shape any more")
-	cmd.Flags().DurationVar(&opt.Period, "wait-old-readers", 0, "refuse until the migration has been ready for that long")
-	a.set.addFlags(cmd.Flags(), executing)
-	cmd.Flags().StringSliceVar(&a.set.Accept, "accept", nil, "drift: complete although somebody else changed the same")
+	cmd.Flags().BoolVar(&watch, "watch", false, "with --unused-for: ask again until it is allowed")
+	cmd.Flags().Var((*days)(&opt.Period), "wait-old-readers", "refuse until the migration has been ready for that long")
+	a.set.addFlags(cmd.Flags(), executing, completing)
+	cmd.Flags().StringSliceVar(&a.set.Accept, "accept", nil, "drift: complete although somebody else changed the same; unjudged: --unused-for does not wait for what could not be judged or was not counted")
 	return cmd
+}
+
+// completeWhenAllowed completes; with watch it asks again while the old shape is in use.
+func (a *app) completeWhenAllowed(ctx context.Context, e *migrate.Engine, name string, opt migrate.CompleteOptions, watch bool) (done []string, err error) {
+	// Whoever asks more often knows better when a call was; but each time the whole workload is tried.
+	every := min(max(opt.UnusedFor/20, time.Minute), time.Hour)
+	told := ""
+	for {
+		now, err := e.Complete(ctx, name, opt)
+		done = append(done, now...)
+		var used *migrate.InUseError
+		if !watch || !errors.As(err, &used) {
+			return done, err
+		}
+		if text := err.Error(); text != told {
+			a.messages.wrapped(a.messages.paint(yellow, "waiting: "), "", text)
+			told = text
+		}
+		// When the time is up there is nothing to wait for.
+		next := min(every, max(time.Second, used.Old.Allowed.Sub(used.Old.At)))
+		select {
+		case <-ctx.Done():
+			return done, err
+		case <-time.After(next):
+		}
+	}
 }
 
 func (a *app) revertCommand() *cobra.Command {
@@ -310,7 +394,8 @@ shape: always before complete, afterwards where nothing was lost. A migration
 that another executor is working on is cancelled first.`,
 		Example: `  replank revert
   replank revert 0042_names
-  replank revert 0043_by_hand --accept irreversible    # forget what --direct left half done`,
+  replank revert 0043_by_hand --accept irreversible    # forget what --direct left half done
+  replank revert shop.0007_fill --ran    # the code that was killed has done its work: take that back`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.engine(cmd.Context(), func(e *migrate.Engine) error {
@@ -320,8 +405,19 @@ that another executor is working on is cancelled first.`,
 		},
 	}
 	a.set.addFlags(cmd.Flags(), executing)
+	a.outcomeFlags(cmd)
 	cmd.Flags().StringSliceVar(&a.set.Accept, "accept", nil, "irreversible: forget a file that --direct left half done, of which nothing is undone; later files of --direct are not in the way")
 	return cmd
+}
+
+// outcomeFlags are what a person says of code that did not live to say it.
+func (a *app) outcomeFlags(cmd *cobra.Command) {
+	say := func(name, usage string, o migrate.Outcome) {
+		cmd.Flags().BoolFunc(name, usage, func(string) error { a.outcome = o; return nil })
+	}
+	say("ran", "the code whose executor was killed has done its work", migrate.Ran)
+	say("not-ran", "nothing of that code is there, or it may start again from its beginning", migrate.NotRan)
+	cmd.MarkFlagsMutuallyExclusive("ran", "not-ran")
 }
 
 // first is the migration that a command names, "" when it names none. People complete the names of files.
@@ -373,8 +469,11 @@ func (a *app) resumeCommand() *cobra.Command {
 		Short:   "Take a pause back and go on with what was interrupted",
 		GroupID: groupChange,
 		Long: `Goes on exactly where a run was, in the direction it was going. With a name, a
-failed run is tried again in the way forward.`,
-		Example: "  replank resume\n  replank resume 0042_names --lock-wait 2h",
+failed run is tried again in the way forward.
+
+Code of a framework that runs outside of a transaction is not run again by
+itself when its executor was killed: look what it did, and say it.`,
+		Example: "  replank resume\n  replank resume 0042_names --lock-wait 2h\n  replank resume shop.0007_fill --not-ran",
 		Args:    arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.engine(cmd.Context(), func(e *migrate.Engine) error {
@@ -384,6 +483,7 @@ failed run is tried again in the way forward.`,
 		},
 	}
 	a.set.addFlags(cmd.Flags(), executing)
+	a.outcomeFlags(cmd)
 	cmd.Flags().StringSliceVar(&a.set.Accept, "accept", nil, "drift: go on although somebody else changed the same")
 	return cmd
 }
@@ -440,7 +540,7 @@ interrupted.`,
 		},
 	}
 	cmd.Flags().BoolVar(&noUndo, "no-undo", false, "keep no values of before: faster, and no way back (needs --accept irreversible)")
-	a.set.addFlags(cmd.Flags(), planning, executing)
+	a.set.addFlags(cmd.Flags(), planning, sizing, executing)
 	return cmd
 }
 

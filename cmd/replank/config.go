@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/replank/replank/ddl"
+	"github.com/replank/replank/history"
 )
 
 // settings are the decisions of the process: replank.toml < environment < flags.
@@ -24,6 +25,8 @@ type settings struct {
 	DirectDB       string
 	Owner          string
 	Migrations     []string
+	History        string
+	Placeholders   []string
 	Accept         []string
 	CancelBlockers bool
 	LockBudget     time.Duration
@@ -33,6 +36,7 @@ type settings struct {
 	BigRows        int64
 	DiskFree       byteSize
 	VersionSchema  bool
+	UnusedFor      time.Duration
 	Wait           bool
 	Requester      string
 	JSON           bool
@@ -40,6 +44,7 @@ type settings struct {
 	LogFormat      string
 	Verbose        int
 	Quiet          bool
+	Lint           lintSettings
 
 	from map[string]settingError // where a value comes from, by the option's name; nothing is wrong there yet
 }
@@ -51,12 +56,16 @@ const (
 	everywhere scope = iota // on every command
 	planning                // where files are compiled
 	executing               // where the database is changed
+	completing              // where the old shape goes
 	nowhere                 // only in replank.toml and the environment
+	linting                 // where migrations are judged
+	sizing                  // where it counts what is small
 )
 
 // option is one setting with its three names: --lock-budget, REPLANK_LOCK_BUDGET, lock_budget.
 type option struct {
 	name   string
+	table  string // of replank.toml that the key stands in; "": none
 	scope  scope
 	add    func(fs *pflag.FlagSet, s *settings)
 	want   string                 // what is allowed, where the type does not tell
@@ -65,15 +74,24 @@ type option struct {
 }
 
 func (o option) env() string {
-	return "REPLANK_" + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
+	return "REPLANK_" + strings.ToUpper(strings.ReplaceAll(o.toml(), ".", "_"))
 }
-func (o option) toml() string { return strings.ReplaceAll(o.name, "-", "_") }
+
+func (o option) toml() string {
+	key := strings.ReplaceAll(o.name, "-", "_")
+	if o.table != "" {
+		return o.table + "." + key
+	}
+	return key
+}
 
 // consents are the classes of --accept. docs/errors.md explains them; a test compares.
-var consents = []string{"irreversible", "lost-writes", "column-order", "triggers", "room", "subscribers", "drift"}
+var consents = []string{"irreversible", "lost-writes", "column-order", "as-is", "triggers", "room", "subscribers", "drift", "unjudged"}
 
 // options is every setting there is. docs/configuration.md lists them; a test compares.
-var options = []option{
+var options = append(generalOptions, lintOptionList...)
+
+var generalOptions = []option{
 	{name: "db", scope: everywhere, secret: true, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringVar(&s.DB, "db", "", "the database: a URL or keywords (default: DATABASE_URL, then libpq's PGHOST, PGDATABASE, …)")
 	}},
@@ -86,6 +104,16 @@ var options = []option{
 	{name: "migrations", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringSliceVar(&s.Migrations, "migrations", nil, "folders and files to use where a command names none")
 	}},
+	{name: "history", scope: everywhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.History, "history", "", "the tool whose migrations these are: "+historyFormats()+" (default: found out)")
+	}, want: historyFormats(), ok: func(s *settings) bool {
+		return s.History == "" || slices.Contains(history.Formats, history.Format(s.History))
+	}},
+	{name: "placeholders", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringSliceVar(&s.Placeholders, "placeholders", nil, "values of Flyway's placeholders: name=value")
+	}, want: "name=value", ok: func(s *settings) bool {
+		return !slices.ContainsFunc(s.Placeholders, func(p string) bool { return !strings.Contains(p, "=") })
+	}},
 	{name: "accept", scope: planning, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringSliceVar(&s.Accept, "accept", nil, "consents that plan asks for: "+strings.Join(consents, ","))
 	}, want: "any of " + strings.Join(consents, ", "), ok: func(s *settings) bool {
@@ -94,7 +122,7 @@ var options = []option{
 	{name: "version-schema", scope: planning, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.VersionSchema, "version-schema", false, "show the new shape in a schema of views named like the migration")
 	}},
-	{name: "big-rows", scope: planning, add: func(fs *pflag.FlagSet, s *settings) {
+	{name: "big-rows", scope: sizing, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.Int64Var(&s.BigRows, "big-rows", 10_000, "tables with fewer rows (and less than 16 MB) are changed by the plain statement; -1: none")
 	}, want: "a number of rows from 1 on, or -1", ok: func(s *settings) bool { return s.BigRows > 0 || s.BigRows == -1 }},
 	{name: "disk-free", scope: planning, add: func(fs *pflag.FlagSet, s *settings) {
@@ -115,6 +143,10 @@ var options = []option{
 	{name: "full-pace", scope: executing, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.FullPace, "full-pace", false, "fills do not leave half of the server's cores to others who are at work")
 	}},
+	{name: "unused-for", scope: completing, add: func(fs *pflag.FlagSet, s *settings) {
+		s.UnusedFor = 0
+		fs.Var((*days)(&s.UnusedFor), "unused-for", "refuse until no statement of pg_stat_statements has used the old shape for that long (7d)")
+	}, ok: func(s *settings) bool { return s.UnusedFor > 0 }},
 	{name: "wait", scope: executing, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.Wait, "wait", false, "wait for another executor to finish instead of ending with 5")
 	}},
@@ -150,6 +182,8 @@ func wanted(f *pflag.Flag) string {
 		return "true or false"
 	case "duration":
 		return "a time above 0 (200ms, 1.5s, 30m)"
+	case "days":
+		return "a time above 0 (30m, 12h, 7d)"
 	case "size":
 		return "a size above 0 with a unit (500MB, 200GB, 1.5TB)"
 	case "stringSlice":
@@ -220,6 +254,39 @@ func (b *byteSize) String() string {
 
 func (*byteSize) Type() string { return "size" }
 
+// days is a time that people count in days: 12h, 7d, 1d12h.
+type days time.Duration
+
+func (d *days) Set(text string) error {
+	var whole float64
+	number, rest, found := strings.Cut(text, "d")
+	if found {
+		n, err := strconv.ParseFloat(number, 64)
+		if err != nil || !(n >= 0 && n < 36500) { // NaN is neither
+			return errors.New("want a time, like 12h or 7d")
+		}
+		whole, text = n, rest
+	}
+	var part time.Duration
+	if text != "" || !found {
+		var err error
+		if part, err = time.ParseDuration(text); err != nil || found && part < 0 {
+			return errors.New("want a time, like 12h or 7d")
+		}
+	}
+	*d = days(time.Duration(whole*24*float64(time.Hour)) + part)
+	return nil
+}
+
+func (d *days) String() string {
+	if d == nil || *d == 0 {
+		return ""
+	}
+	return time.Duration(*d).String()
+}
+
+func (*days) Type() string { return "days" }
+
 // addFlags gives a command the flags of the given scopes.
 func (s *settings) addFlags(fs *pflag.FlagSet, scopes ...scope) {
 	for _, o := range options {
@@ -244,7 +311,7 @@ func (s *settings) load(given *pflag.FlagSet, getenv func(string) string, file s
 	values, wrong := readConfig(file)
 	flags := *s
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
-	s.addFlags(all, everywhere, planning, executing, nowhere)
+	s.addFlags(all, everywhere, planning, sizing, executing, completing, linting, nowhere)
 	*s = flags // adding a flag writes its default
 	rank := map[string]int{}
 	s.from = map[string]settingError{}
@@ -282,8 +349,10 @@ func (s *settings) load(given *pflag.FlagSet, getenv func(string) string, file s
 			wrong = append(wrong, &from)
 		}
 	}
-	for i, class := range s.Accept {
-		s.Accept[i] = strings.TrimSpace(class)
+	for _, list := range [][]string{s.Accept, s.Lint.Off} {
+		for i, word := range list {
+			list[i] = strings.TrimSpace(word)
+		}
 	}
 	// A database named on the command line must not lose to a forgotten direct_db of another one.
 	if rank["db"] > rank["direct-db"] {
@@ -383,31 +452,58 @@ func readConfig(path string) (values map[string]configValue, wrong []error) {
 		return nil, []error{fmt.Errorf("%s: %w", path, err)}
 	}
 	known := map[string]bool{}
+	tables := map[string]bool{}
 	for _, o := range options {
 		known[o.toml()] = true
+		tables[o.table] = o.table != ""
 	}
 	values = map[string]configValue{}
 	for _, key := range slices.Sorted(maps.Keys(raw)) {
-		pos := posOf(key, path, string(text))
-		if known[key] {
-			values[key] = configValue{raw[key], pos}
-		} else {
-			wrong = append(wrong, &settingError{pos: pos, what: "unknown key " + key + "; known are " + knownKeys()})
+		keys, in := []string{key}, ""
+		table, isTable := raw[key].(map[string]any)
+		if tables[key] && isTable {
+			keys, in = slices.Sorted(maps.Keys(table)), key
+		}
+		for _, key := range keys {
+			name, value, pos := key, raw[key], ddl.Pos{}
+			if in == "" {
+				pos = posOf(key, path, string(text))
+			} else {
+				name, value = in+"."+key, table[key]
+				pos = posIn(in, key, path, string(text))
+			}
+			if known[name] {
+				values[name] = configValue{value, pos}
+			} else {
+				wrong = append(wrong, &settingError{pos: pos, what: "unknown key " + name + "; known are " + knownKeys()})
+			}
 		}
 	}
 	return values, wrong
 }
 
+// posIn finds a key of a table.
+func posIn(table, key, file, text string) ddl.Pos {
+	at := posOf(table, file, text).Offset
+	re := regexp.MustCompile(`(?:^|[\n{,.])[ \t]*["']?(` + regexp.QuoteMeta(key) + `)["']?[ \t]*[\]=.]`)
+	if m := re.FindStringSubmatchIndex(text[at:]); m != nil {
+		return posAt(at+m[2], file, text)
+	}
+	return posAt(at, file, text)
+}
+
 // posOf finds a top-level key or table; the TOML package keeps positions to itself.
 func posOf(key, file, text string) ddl.Pos {
 	re := regexp.MustCompile(`(?m)^[ \t]*(?:\[+[ \t]*)?["']?(` + regexp.QuoteMeta(key) + `)["']?[ \t]*[\]=.]`)
-	pos := ddl.Pos{File: file, Line: 1, Column: 1}
 	if at := re.FindStringSubmatchIndex(text); at != nil {
-		before := text[:at[2]]
-		pos.Offset, pos.Line = at[2], 1+strings.Count(before, "\n")
-		pos.Column = 1 + runes(before[strings.LastIndexByte(before, '\n')+1:])
+		return posAt(at[2], file, text)
 	}
-	return pos
+	return posAt(0, file, text)
+}
+
+func posAt(offset int, file, text string) ddl.Pos {
+	before := text[:offset]
+	return ddl.Pos{File: file, Offset: offset, Line: 1 + strings.Count(before, "\n"), Column: 1 + runes(before[strings.LastIndexByte(before, '\n')+1:])}
 }
 
 func knownKeys() string {
@@ -416,4 +512,22 @@ func knownKeys() string {
 		keys = append(keys, o.toml())
 	}
 	return strings.Join(keys, ", ")
+}
+
+func historyFormats() string {
+	names := make([]string, len(history.Formats))
+	for i, f := range history.Formats {
+		names[i] = string(f)
+	}
+	return strings.Join(names, ", ")
+}
+
+// placeholders are the values of Flyway's placeholders by name.
+func (s *settings) placeholders() map[string]string {
+	values := map[string]string{}
+	for _, p := range s.Placeholders {
+		name, value, _ := strings.Cut(p, "=")
+		values[strings.TrimSpace(name)] = value
+	}
+	return values
 }

@@ -92,7 +92,7 @@ func TestConsentsAreDocumented(t *testing.T) {
 // TestJSONIsDocumented finds every field of what --json prints and asks for it in the guide; a length of time says
 // its unit.
 func TestJSONIsDocumented(t *testing.T) {
-	text := page(t, "guide-cli.md") + page(t, "errors.md")
+	text := page(t, "guide-cli.md") + page(t, "guide-verify.md") + page(t, "adopt.md") + page(t, "errors.md")
 	seen := map[reflect.Type]bool{reflect.TypeFor[time.Time](): true, reflect.TypeFor[plan.Plan](): true, reflect.TypeFor[ddl.Pos](): true}
 	var visit func(reflect.Type)
 	visit = func(typ reflect.Type) {
@@ -121,7 +121,7 @@ func TestJSONIsDocumented(t *testing.T) {
 		}
 	}
 	for _, typ := range []reflect.Type{reflect.TypeFor[statusJSON](), reflect.TypeFor[planJSON](), reflect.TypeFor[eventJSON](),
-		reflect.TypeFor[migrate.Summary](), reflect.TypeFor[migrate.Finding](), reflect.TypeFor[migrate.Receipt]()} {
+		reflect.TypeFor[verifyJSON](), reflect.TypeFor[driftJSON](), reflect.TypeFor[adoptJSON](), reflect.TypeFor[migrate.Summary](), reflect.TypeFor[migrate.Finding](), reflect.TypeFor[migrate.Receipt]()} {
 		visit(typ)
 	}
 	if len(seen) < 15 {

@@ -41,6 +41,9 @@ func (p process) main() int {
 	if a.lastEngine != nil {
 		a.lastEngine.Close()
 	}
+	if a.code != nil {
+		a.code.Close()
+	}
 	return code
 }
 

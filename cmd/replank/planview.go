@@ -81,7 +81,14 @@ func (v *planView) file(f *migrate.File) {
 		v.wrapped("  ", yellow, "a later file of the folder was applied before this one")
 	}
 	if len(f.BlockedBy) > 0 {
-		v.wrapped("  ", yellow, "waits for complete (or revert) of "+v.some(f.BlockedBy)+", which touches the same")
+		v.wrapped("  ", yellow, "waits for complete (or revert) of "+v.some(f.BlockedBy)+", which must come first")
+	}
+	if f.AtOnce {
+		v.wrapped("  ", "", "apply completes it as well: the tables are made by the same apply, so that nobody can know their old shape")
+	}
+	if f.Plan == nil && f.After != "" {
+		v.wrapped("  ", yellow, "is planned when the code of "+f.After+" has run: it does not fit the schema as it is known until then")
+		return
 	}
 	if f.Plan == nil {
 		v.wrapped("  ", yellow, "has no plan")
@@ -112,13 +119,31 @@ func moment(s plan.Step) string {
 func (v *planView) step(n int, s plan.Step) {
 	v.wrapped(fmt.Sprintf("  %2d. ", n), bold, pg.HideSecrets(s.Title))
 	v.statements(s)
+	v.code(s)
 	v.locks(s)
 	v.field("rewrites", red, v.some(s.Rewrites))
 	v.field("reads", "", v.some(s.Scans))
 	v.field("rebuilds", "", v.some(s.Reindex))
 	v.field("size", "", size(s.Rows, s.Bytes))
 	v.field("destroys", red, s.Destroys)
+	v.field("ends", red, s.Ends)
 	v.wayBack(s)
+}
+
+// code says how a framework runs its code.
+func (v *planView) code(s plan.Step) {
+	switch {
+	case s.Code == nil:
+	case s.Code.Nothing:
+		v.field("code", "", "nothing to run on the way forward")
+	case s.Code.Atomic:
+		v.field("code", yellow, "run by the framework in one transaction; what it locks is its own affair")
+	default:
+		v.field("code", yellow, "run by the framework, outside of a transaction")
+	}
+	if s.Code != nil && s.Code.Back {
+		v.field("back", "", "by code of its own")
+	}
 }
 
 // field writes one fact of a step, when there is one.

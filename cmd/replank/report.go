@@ -211,13 +211,24 @@ func (p *printer) trouble(t trouble) {
 const longestExcerpt = 120
 
 // excerpt draws a source line with a caret below a column.
-func (p *printer) excerpt(number int, x excerpt) {
+func (p *printer) excerpt(number int, x excerpt) { p.excerptMarked(number, x, 1, red) }
+
+// excerptMarked draws a source line, with carets below so many of its characters, and none below 0.
+func (p *printer) excerptMarked(number int, x excerpt, carets int, s style) {
 	text := []rune(x.line)
 	column := min(x.column, len(text))
 	if len(text) > longestExcerpt {
 		from := max(0, min(column-longestExcerpt/2, len(text)-longestExcerpt))
 		text = text[from:min(len(text), from+longestExcerpt)]
 		column -= from
+	}
+	margin := fmt.Sprintf("%5d | ", number)
+	if number == 0 {
+		margin = "      | " // the text stands in no file
+	}
+	p.line("%s%s", p.paint(dim, margin), string(text))
+	if carets <= 0 {
+		return
 	}
 	gap := make([]rune, column)
 	for i := range gap {
@@ -226,9 +237,8 @@ func (p *printer) excerpt(number int, x excerpt) {
 			gap[i] = '\t' // as wide as above, whatever that is
 		}
 	}
-	margin := fmt.Sprintf("%5d | ", number)
-	p.line("%s%s", p.paint(dim, margin), string(text))
-	p.line("%s%s%s", p.paint(dim, strings.Repeat(" ", len(margin)-2)+"| "), string(gap), p.paint(red, "^"))
+	carets = max(1, min(carets, len(text)-column))
+	p.line("%s%s%s", p.paint(dim, strings.Repeat(" ", len(margin)-2)+"| "), string(gap), p.paint(s, strings.Repeat("^", carets)))
 }
 
 // printJSON writes one object: on one line, so that a stream of them can be read line by line.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"os/user"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -39,6 +41,10 @@ type app struct {
 	changing   bool            // the command is one that changes the database
 	endView    func()          // closes what shows the events, before the results are printed
 	sources    map[string]string
+	history    history.History // that read has read
+	code       *history.Runner
+	outcome    migrate.Outcome // what a person says of code with an unknown outcome
+	snap       readTwice       // that lint has read
 }
 
 func newApp(p process) *app {
@@ -93,7 +99,7 @@ side by side until you say that nobody needs the old one.
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "configuration file (default: replank.toml, where there is one)")
 	a.set.addFlags(root.PersistentFlags(), everywhere)
 	// settings of flags that a command does not have keep their defaults
-	a.set.addFlags((&cobra.Command{}).Flags(), planning, executing, nowhere)
+	a.set.addFlags((&cobra.Command{}).Flags(), planning, sizing, executing, completing, linting, nowhere)
 	root.AddCommand(a.commands()...)
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp()})
 	a.strict(root)
@@ -127,8 +133,8 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.planCommand(), a.applyCommand(), a.completeCommand(), a.revertCommand(), a.backfillCommand(),
 		a.pauseCommand(), a.resumeCommand(), a.waiveCommand(),
-		a.statusCommand(), a.receiptCommand(), a.doctorCommand(),
-		a.baselineCommand(), a.grantsCommand(), a.uninstallCommand(), a.versionCommand(), a.demoCommand(),
+		a.lintCommand(), a.rulesCommand(), a.lspCommand(), a.snapshotCommand(), a.verifyCommand(), a.driftCommand(), a.statusCommand(), a.receiptCommand(), a.doctorCommand(),
+		a.baselineCommand(), a.adoptCommand(), a.grantsCommand(), a.uninstallCommand(), a.versionCommand(), a.demoCommand(),
 	}
 }
 
@@ -211,7 +217,7 @@ func (a *app) open(ctx context.Context, events func(migrate.Event)) (*migrate.En
 	e, err := migrate.Open(ctx, migrate.Config{
 		DSN: a.set.dsn(), Owner: a.set.Owner, Accept: a.set.Accept, CancelBlockers: a.set.CancelBlockers,
 		LockBudget: a.set.LockBudget, LockWait: a.set.LockWait, Workers: a.set.Workers, FullPace: a.set.FullPace, BigRows: a.set.BigRows, DiskFree: int64(a.set.DiskFree),
-		VersionSchema: a.set.VersionSchema, Wait: a.set.Wait, Requester: a.requester(),
+		Books: a.history.Books, Code: a.runner(), Outcome: a.outcome, VersionSchema: a.set.VersionSchema, Wait: a.set.Wait, Requester: a.requester(),
 		Events: events, Logger: a.log,
 	})
 	if err != nil {
@@ -219,6 +225,20 @@ func (a *app) open(ctx context.Context, events func(migrate.Event)) (*migrate.En
 	}
 	a.lastEngine = e
 	return e, nil
+}
+
+// runner runs code of frameworks: at the project that the command names, or the configuration, else where the journal
+// says that it was planned.
+func (a *app) runner() *history.Runner {
+	dir := a.history.Root
+	if dir == "" && len(a.set.Migrations) == 1 {
+		dir = a.set.Migrations[0]
+	}
+	a.code = &history.Runner{Printed: func(line string) { a.log.Info("code", "printed", line) }}
+	if p, ok := history.ProjectAt(dir); ok {
+		a.code.Project.Dir = p.Dir
+	}
+	return a.code
 }
 
 // logged writes events to the log as well: --verbose.
@@ -287,22 +307,66 @@ func (a *app) connectError(err error) error {
 	return &unnamedDatabaseError{err}
 }
 
-// read reads the migrations that the arguments name, or else the configuration.
-func (a *app) read(paths []string) ([]history.Migration, error) {
+// read reads the migrations that the arguments name, or else the configuration, to run them.
+func (a *app) read(ctx context.Context, paths []string) ([]history.Migration, error) {
+	ms, err := a.readToJudge(ctx, paths)
+	if err != nil {
+		return nil, err
+	}
+	return ms, a.history.Error()
+}
+
+// readToJudge is read of a history that may be one which nobody would run.
+func (a *app) readToJudge(ctx context.Context, paths []string) ([]history.Migration, error) {
 	if len(paths) == 0 {
 		paths = a.set.Migrations
 	}
 	if len(paths) == 0 {
 		return nil, &usageError{err: errors.New("which migrations?"), hint: "name a folder or files, or set migrations in " + configFile}
 	}
-	ms, err := history.Read(paths...)
+	h, err := a.openHistory(ctx, paths)
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range ms {
+	a.history = *h
+	for _, m := range h.Migrations {
 		a.sources[m.Path] = m.Text
 	}
-	return ms, nil
+	return h.Migrations, nil
+}
+
+// openHistory reads folders of SQL, or the one folder of a Django or Alembic project.
+func (a *app) openHistory(ctx context.Context, paths []string) (*history.History, error) {
+	export, err := a.openExport(ctx, paths)
+	if err != nil {
+		return nil, err
+	}
+	if export != nil {
+		return export.History(paths[0]), nil
+	}
+	return a.historyConfig("").Open(paths...)
+}
+
+// openExport reads the project of a framework, or what its companion package has exported of it; nil when it is neither.
+func (a *app) openExport(ctx context.Context, paths []string) (*history.Export, error) {
+	switch {
+	case len(paths) != 1 || a.set.History != "":
+		return nil, nil
+	case filepath.Ext(paths[0]) == ".json":
+		return history.ReadExport(paths[0], "")
+	}
+	if p, ok := history.ProjectAt(paths[0]); ok {
+		return p.Export(ctx)
+	}
+	return nil, nil
+}
+
+// historyConfig is how folders are read; found is the format of the history that a text belongs to.
+func (a *app) historyConfig(found history.Format) history.Config {
+	return history.Config{
+		Format: cmp.Or(history.Format(a.set.History), found), Placeholders: a.set.placeholders(),
+		Getenv: func(name string) (string, bool) { v := a.getenv(name); return v, v != "" },
+	}
 }
 
 func versionText() string {

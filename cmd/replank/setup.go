@@ -95,7 +95,7 @@ writes the files up to and including NAME down as applied, and does nothing else
 		Example: "  replank baseline 0041_last_by_hand migrations/",
 		Args:    arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ms, err := a.read(args[1:])
+			ms, err := a.read(cmd.Context(), args[1:])
 			if err != nil {
 				return err
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/replank/replank/history"
 	"github.com/replank/replank/migrate"
 )
 
@@ -22,7 +23,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:     "status [PATH…]",
 		Short:   "Say what is under way, ready or done",
 		GroupID: groupWatch,
-		Long: `Reads the journal; asks no table and writes nothing.
+		Long: `Reads the journal, and pg_stat_statements where complete --unused-for has asked
+it; asks no table of yours and writes nothing.
 
 With --gate it is a question: 0 when nothing is under way (and, with paths or
 migrations in the configuration, all of those files are applied as they are),
@@ -33,14 +35,21 @@ With --gate --watch it waits for the answer to be 0 or 4.`,
   replank status --gate migrations/ || exit 1      # in a deploy pipeline
   replank status --json | jq '.runs[].state'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && gate {
+				args = a.set.Migrations // a gate that forgot them would open too early
+			}
+			var ms []history.Migration
+			if len(args) > 0 { // the books of their tool say what is applied
+				var err error
+				if ms, err = a.read(cmd.Context(), args); err != nil {
+					return err
+				}
+			}
 			e, err := a.open(cmd.Context(), nil)
 			if err != nil {
 				return err
 			}
-			if len(args) == 0 && gate {
-				args = a.set.Migrations // a gate that forgot them would open too early
-			}
-			s := &statusView{app: a, engine: e, paths: args, gate: gate, began: time.Now()}
+			s := &statusView{app: a, engine: e, paths: args, ms: ms, gate: gate, began: time.Now()}
 			if watch {
 				return s.watch(cmd.Context())
 			}
@@ -56,6 +65,7 @@ type statusView struct {
 	*app
 	engine *migrate.Engine
 	paths  []string
+	ms     []history.Migration // what the first look finds in the paths, read already
 	gate   bool
 	began  time.Time
 	shown  string // printed last
@@ -108,9 +118,12 @@ func (s *statusView) look(ctx context.Context) (doc statusJSON, gate error, err 
 	}
 	doc = statusJSON{Kind: "status", Status: st}
 	if len(s.paths) > 0 {
-		ms, err := s.read(s.paths)
-		if err != nil {
-			return doc, nil, err
+		ms := s.ms
+		s.ms = nil
+		if ms == nil {
+			if ms, err = s.read(ctx, s.paths); err != nil {
+				return doc, nil, err
+			}
 		}
 		p, err := s.engine.Plan(ctx, ms)
 		if err != nil {
@@ -282,10 +295,39 @@ func (p *printer) run(r migrate.RunStatus) {
 		title := cut(s.Title, max(0, p.width-8-runes(note)))
 		p.line("  %s %s  %s", mark, title, p.paint(dim, note))
 	}
+	if r.OldShape != nil {
+		p.oldShape(r.OldShape)
+	}
 	if next := nextText(r); next != "" {
 		p.wrapped("  "+p.paint(cyan, "next: "), "", next)
 	}
 }
+
+// oldShape says who uses the old shape.
+func (p *printer) oldShape(o *migrate.OldShape) {
+	head := "  old shape: "
+	p.wrapped(p.paint(bold, head), "", fmt.Sprintf("%s, allowed from %s on when it stays unused for %s",
+		plural(len(o.Used), "live statement needs it", "live statements need it"), local(o.Allowed), span(time.Duration(o.Asked*float64(time.Second)))))
+	for _, u := range o.Used {
+		p.wrapped("    ", "", fmt.Sprintf("%s since %s by %s, the last before %s: %s", plural(int(u.Calls), "call", "calls"), local(o.Counted), strings.Join(u.Roles, ", "), local(u.Last), u.Reason))
+		p.wrapped("      ", dim, oneLine(u.Statement))
+	}
+	for _, u := range o.Unjudged {
+		p.wrapped("    "+p.paint(yellow, "could not judge: "), "", fmt.Sprintf("%s since %s, the last before %s: %s", plural(int(u.Calls), "call", "calls"), local(o.Counted), local(u.Last), u.Reason))
+		p.wrapped("      ", dim, oneLine(u.Statement))
+	}
+	for _, text := range append(append([]string{}, o.Unseen...), o.Notes...) {
+		p.wrapped("    ", dim, text)
+	}
+	if o.Lost != "" {
+		p.wrapped("    ", yellow, "calls are known since "+local(o.Known)+": "+o.Lost)
+	}
+	if o.New > 0 {
+		p.wrapped("    ", dim, plural(o.New, "statement is", "statements are")+" new since complete asked last, and not judged")
+	}
+}
+
+func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
 func stateStyle(r migrate.RunStatus) style {
 	switch r.State {

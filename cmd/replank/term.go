@@ -64,6 +64,8 @@ func (p *printer) paint(s style, text string) string {
 // escapes are the sequences that paint writes.
 var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
+func (p *printer) text(s string) { fmt.Fprint(p.w, s) }
+
 func (p *printer) line(format string, args ...any) { fmt.Fprintf(p.w, format+"\n", args...) }
 
 // wrapped writes text behind lead, with its further lines under its first; style is for the text.
