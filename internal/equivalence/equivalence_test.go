@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,7 +37,7 @@ var (
 // TestForms is the proof of equivalence for every form on every variant.
 func TestForms(t *testing.T) {
 	roles(t)
-	if n := countRuns(t); n < 150 {
+	if n := countRuns(); n < 150 {
 		t.Fatalf("%d forms × variants that are not refusals, want at least 150", n)
 	}
 	t.Cleanup(func() {
@@ -61,25 +60,24 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// chosen keeps the default run short: every form on the plain table, and an eighth of the forms on each other kind,
-// always the same ones of a major, and others on the next. REPLANK_TEST_FULL=1 runs them all.
+// chosen keeps the default run short: every third form on the plain table, others on the next major, and a sixteenth of
+// the forms on each other kind.
 func chosen(t *testing.T, f form, v variant) bool {
-	if v.name == "plain" || os.Getenv("REPLANK_TEST_FULL") != "" {
-		return true
+	nth := 16
+	if v.name == "plain" || len(f.only) > 0 && !slices.Contains(f.only, "plain") {
+		nth = 3
 	}
-	h := fnv.New32a()
-	h.Write([]byte(v.name + f.name))
-	return (int(h.Sum32()%8)+pgtest.Major(t))%8 == 0 || len(f.only) > 0 && !slices.Contains(f.only, "plain")
+	return pgtest.InShare(t, v.name+f.name, nth)
 }
 
-func countRuns(t *testing.T) int {
+func countRuns() int {
 	n := 0
 	for _, f := range forms {
 		switch {
 		case f.refused != "":
 		default:
 			for _, v := range variants {
-				if wanted(f, v) && chosen(t, f, v) {
+				if wanted(f, v) {
 					n++
 				}
 			}

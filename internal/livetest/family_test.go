@@ -248,7 +248,11 @@ func TestOtherChangesLeaveMembersAlone(t *testing.T) {
 			"statistics":       "ALTER TABLE t ALTER COLUMN n SET STATISTICS 12, ALTER COLUMN s SET STORAGE MAIN, ALTER COLUMN o SET STATISTICS 9;",
 			"statistics only":  "ALTER TABLE ONLY t ALTER COLUMN n SET STATISTICS 12, ALTER COLUMN s SET STORAGE MAIN;",
 		} {
-			t.Run(name+"/"+what, func(t *testing.T) { asPsql(t, family+ownThings("t2"), change, "") })
+			t.Run(name+"/"+what, func(t *testing.T) {
+				pgtest.Share(t, 2)
+				t.Parallel()
+				asPsql(t, family+ownThings("t2"), change, "")
+			})
 		}
 	}
 }

@@ -192,7 +192,7 @@ func live(t *testing.T, sc scene, pool func(dsn string) string) {
 		w.connect()
 		workers.Go(func() { w.run(work) })
 	}
-	dwell := 12
+	dwell := 8
 	if n, err := strconv.Atoi(os.Getenv("REPLANK_LIVE_DWELL")); err == nil {
 		dwell = n
 	}

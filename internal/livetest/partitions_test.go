@@ -46,6 +46,7 @@ func TestPartitionsChangeDuringAFill(t *testing.T) {
 	} {
 		for on, more := range map[string]string{"bare": "", "indexed": "ALTER TABLE t ADD PRIMARY KEY (id, n); CREATE INDEX ON t (n)"} {
 			t.Run(name+"/"+on, func(t *testing.T) {
+				pgtest.Share(t, 4)
 				s := newSite(t, book+more, "ALTER TABLE t ALTER COLUMN n TYPE bigint;", accept("column-order"))
 				e := s.open(duringFill(func() { pgtest.Exec(t, s.dsn, tt.sql...) }))
 				if _, err := e.Apply(ctx, s.files); err != nil {
@@ -151,6 +152,7 @@ func TestPartitionMadeAgainBeforeComplete(t *testing.T) {
 		}
 		for _, way := range []string{"complete", "revert"} {
 			t.Run(name+"/"+way, func(t *testing.T) {
+				pgtest.Share(t, 4)
 				t.Parallel()
 				s := newSite(t, made+prepare, change, accept("column-order"))
 				s.apply()

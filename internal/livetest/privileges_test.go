@@ -1,6 +1,7 @@
 package livetest
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -80,6 +81,96 @@ func TestGrantorsOfOthers(t *testing.T) {
 			}
 			if got := pgtest.Value[string](t, dsn, acl); got != want {
 				t.Errorf("privileges are %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// TestWayBackOfPrivileges: it gives everybody what they had, and no more.
+func TestWayBackOfPrivileges(t *testing.T) {
+	reader, third := pgtest.Role(t, "reader", "NOLOGIN"), pgtest.Role(t, "third", "NOLOGIN")
+	names := strings.NewReplacer("«reader»", reader, "«third»", third)
+	const prepare = `CREATE SCHEMA s; CREATE TABLE s.t (id int GENERATED ALWAYS AS IDENTITY, n serial, a int); CREATE FUNCTION s.f(int, text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+		CREATE FUNCTION s.f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE PROCEDURE s.p() LANGUAGE sql AS 'SELECT 1'; CREATE AGGREGATE s.agg(int) (SFUNC = int4pl, STYPE = int);
+		CREATE TYPE s.mood AS ENUM ('sad'); CREATE DOMAIN s.d AS int;
+		GRANT USAGE ON SCHEMA s TO «reader»; GRANT EXECUTE ON FUNCTION s.f(int, text) TO «reader» WITH GRANT OPTION; REVOKE ALL ON FUNCTION s.f(int) FROM PUBLIC;
+		GRANT USAGE ON TYPE s.mood TO «reader»; GRANT SELECT ON s.t TO «reader» WITH GRANT OPTION; GRANT SELECT (a), UPDATE (a) ON s.t TO «reader»;
+		GRANT USAGE ON SEQUENCE s.t_n_seq TO «reader»; GRANT USAGE ON SEQUENCE s.t_id_seq TO «reader» WITH GRANT OPTION; GRANT SELECT ON SEQUENCE s.t_id_seq TO «third»;
+		SET ROLE «reader»; GRANT SELECT ON s.t TO «third»; RESET ROLE;
+		ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO «reader»;`
+	for name, sql := range map[string]string{
+		"schema":                "GRANT ALL ON SCHEMA s TO «reader», «third»",
+		"schema, revoked":       "REVOKE USAGE ON SCHEMA s FROM «reader»",
+		"public":                "REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT CREATE ON SCHEMA public TO PUBLIC",
+		"function":              "GRANT EXECUTE ON FUNCTION s.f(int, text) TO «reader», PUBLIC; GRANT EXECUTE ON FUNCTION s.f(int) TO «third»",
+		"function, revoked":     "REVOKE EXECUTE ON FUNCTION s.f(int, text) FROM PUBLIC, «reader»; REVOKE GRANT OPTION FOR EXECUTE ON FUNCTION s.f(int, text) FROM «reader»",
+		"routines":              "GRANT ALL ON ALL ROUTINES IN SCHEMA s TO «third», PUBLIC; REVOKE ALL ON ROUTINE s.agg(int), s.p() FROM PUBLIC",
+		"found by search_path":  "SET search_path = s; REVOKE EXECUTE ON FUNCTION f(int, text) FROM PUBLIC; GRANT USAGE ON TYPE d TO «third»",
+		"types":                 "GRANT USAGE ON TYPE s.mood, s.d TO «reader», «third»; REVOKE USAGE ON TYPE s.mood FROM PUBLIC",
+		"language":              "REVOKE USAGE ON LANGUAGE sql FROM PUBLIC; GRANT USAGE ON LANGUAGE sql TO «reader»",
+		"table, revoked":        "REVOKE SELECT ON s.t FROM «reader» CASCADE; REVOKE UPDATE (a) ON s.t FROM «reader»",
+		"columns":               "GRANT SELECT (a, id), INSERT (a) ON s.t TO «reader», «third»",
+		"everything":            "REVOKE ALL ON ALL TABLES IN SCHEMA s FROM «reader» CASCADE; REVOKE ALL ON ALL SEQUENCES IN SCHEMA s FROM «reader», «third»",
+		"new owner":             "ALTER TABLE s.t OWNER TO «reader»",
+		"new owner, a sequence": "CREATE SEQUENCE s.q; ALTER TABLE s.t OWNER TO «third»",
+		"defaults":              "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO «third» WITH GRANT OPTION",
+		"defaults, nothing left": "ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM CURRENT_USER; ALTER DEFAULT PRIVILEGES IN SCHEMA s REVOKE SELECT ON TABLES FROM «reader»; " +
+			"CREATE TABLE s.n (id int); CREATE FUNCTION s.n() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+		"defaults of another":     "ALTER DEFAULT PRIVILEGES FOR ROLE «third» IN SCHEMA s GRANT ALL ON SEQUENCES TO «reader»; ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO «third»",
+		"defaults, what is so":    "ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC; ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM «third»",
+		"grants of what it makes": "CREATE SCHEMA z; GRANT USAGE ON SCHEMA z TO «reader»; CREATE FUNCTION z.f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION z.f(integer) FROM PUBLIC; CREATE TYPE z.e AS ENUM (); GRANT USAGE ON TYPE z.e TO «third»",
+	} {
+		t.Run(name, func(t *testing.T) {
+			pgtest.Share(t, 3)
+			t.Parallel()
+			s := newSite(t, names.Replace(prepare), names.Replace(sql)+";")
+			before := pgtest.Dump(t, s.dsn)
+			s.apply()
+			s.revert()
+			if d := pgtest.Diff(before, pgtest.Dump(t, s.dsn)); d != "" {
+				t.Errorf("revert: %s", d)
+			}
+			s.apply()
+			oracle := pgtest.DB(t)
+			pgtest.Exec(t, oracle, names.Replace(prepare), names.Replace(sql))
+			pgtest.SameShape(t, oracle, s.dsn)
+		})
+	}
+}
+
+// TestMembershipsOfBefore: who was a member stays one, or the file says that it cannot be told.
+func TestMembershipsOfBefore(t *testing.T) {
+	group, old, late := pgtest.Role(t, "group", "NOLOGIN"), pgtest.Role(t, "old", "NOLOGIN"), pgtest.Role(t, "late", "NOLOGIN")
+	s := newSite(t, "GRANT "+group+" TO "+old, "GRANT "+group+" TO "+late+";").apply()
+	s.revert()
+	const members = "SELECT coalesce(string_agg(member::regrole::text, ' '), '') FROM pg_auth_members WHERE roleid = $1::text::regrole"
+	if got := pgtest.Value[string](t, s.dsn, strings.ReplaceAll(members, "$1", "'"+group+"'")); got != old {
+		t.Errorf("members are %s", got)
+	}
+	s = newSite(t, "SELECT", "GRANT "+group+" TO "+old+" WITH ADMIN OPTION;", accept("irreversible"))
+	s.apply()
+	var refused *migrate.RefusedError
+	if _, err := s.open().Revert(ctx, ""); !errors.As(err, &refused) || refused.Code != migrate.Irreversible {
+		t.Errorf("revert: %v", err)
+	}
+}
+
+// TestPrivilegesThatNobodyKnows: what a plan cannot give back it says before.
+func TestPrivilegesThatNobodyKnows(t *testing.T) {
+	reader := pgtest.Role(t, "reader", "NOLOGIN")
+	for name, sql := range map[string]string{
+		"system function": "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text) TO " + reader,
+		"large object":    "SELECT lo_create(4711); GRANT SELECT ON LARGE OBJECT 4711 TO " + reader,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, "SELECT", sql+";")
+			p, err := s.open().Plan(ctx, s.files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			steps := p.Files[0].Plan.Steps
+			if last := steps[len(steps)-1]; last.Irreversible == "" || len(last.Reverse) > 0 {
+				t.Errorf("%+v", last)
 			}
 		})
 	}

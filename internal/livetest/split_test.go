@@ -32,6 +32,8 @@ func TestSplitFollowsOldCode(t *testing.T) {
 		"later index":      "ALTER TABLE t ADD COLUMN f text; UPDATE t SET f = upper(name); CREATE INDEX t_f ON t (f);" + drop,
 	} {
 		t.Run(name, func(t *testing.T) {
+			pgtest.Share(t, 2)
+			t.Parallel()
 			const old = `INSERT INTO t (id, name, n) VALUES (1001, 'New Row', 3), (1002, 'a17', 1); UPDATE t SET name = 'a1 changed' WHERE id <= 20;
 				UPDATE t SET n = n + 1 WHERE id BETWEEN 10 AND 40;`
 			fixture := splitFixture

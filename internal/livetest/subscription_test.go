@@ -3,6 +3,7 @@ package livetest
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,36 @@ func TestSubscriptionWithSlot(t *testing.T) {
 		}
 		if s.state() != "reverted" || slots(t, publisher) != 1 || pgtest.Value[int](t, s.dsn, count) != 0 {
 			t.Errorf("the run is %s, with %d slots", s.state(), slots(t, publisher))
+		}
+	})
+	t.Run("killed within, a slot is left", func(t *testing.T) {
+		publisher, s := r.pair(t, "", "CREATE INDEX t_a ON t (a);\n"+createSubscription)
+		dying, kill := context.WithCancel(ctx)
+		e := s.open(func(c *migrate.Config) {
+			c.Failpoint = func(name string) {
+				if name == "expanding/concurrently/started" {
+					kill()
+				}
+			}
+		})
+		if _, err := e.Apply(dying, s.files); err == nil {
+			t.Fatal("it was to be killed")
+		}
+		e.Close()
+		// The statement's backend, killed behind the slot and before its commit, leaves just that.
+		pgtest.Exec(t, publisher, "SELECT pg_create_logical_replication_slot('s_' || current_database(), 'pgoutput')")
+		slot := "s_" + pgtest.Database(publisher)
+		_, err := s.open().Resume(ctx, "")
+		if migrate.VerdictOf(err) != migrate.VerdictUnknown || !strings.Contains(migrate.HintOf(err), slot) || s.state() != "expanding" {
+			t.Errorf("resume: %v (%s), %s", err, migrate.HintOf(err), s.state())
+		}
+		found, err := s.open().Doctor(ctx)
+		if err != nil || !slices.ContainsFunc(found, func(f migrate.Finding) bool { return f.Level == migrate.Bad && strings.Contains(f.Text, slot) }) {
+			t.Errorf("doctor: %v, %v", found, err)
+		}
+		pgtest.Exec(t, publisher, "SELECT pg_drop_replication_slot('"+slot+"')")
+		if _, err := s.open().Resume(ctx, ""); err != nil || s.state() != "done" || pgtest.Value[int](t, s.dsn, count) != 1 {
+			t.Errorf("resume: %v (%s), %s", err, migrate.HintOf(err), s.state())
 		}
 	})
 	t.Run("drop", func(t *testing.T) {

@@ -2,7 +2,6 @@ package measure_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -159,6 +158,14 @@ func TestEffectsOfForms(t *testing.T) {
 			}
 			facts, err := perform(t, dsn, conn, f)
 			e := effectsOf(t, &s, f.sql)
+			if f.unforeseen == "" && f.atmost == "" && f.hold == nil {
+				if v := verdict(&s, true, nil, f.sql, facts, err); v != "" {
+					t.Errorf("%s\n%s", f.sql, v)
+				}
+				if v := verdict(withoutDatabase(t, major, f.tz), false, f.setup, f.sql, facts, err); v != "" {
+					t.Errorf("%s\nwithout a database: %s", f.sql, v)
+				}
+			}
 			if err != nil {
 				if e.Refused == "" && f.unforeseen == "" {
 					t.Errorf("the server refuses %s, Effects does not: %v", f.sql, err)
@@ -251,24 +258,6 @@ func compare(e ddl.Effect, facts measure.Facts, atMost, locksOnly bool) string {
 	return strings.Join(out, "\n")
 }
 
-// measurement is an entry of ddl_effects.json.
-type measurement struct {
-	ID       string   `json:"id"`
-	SQL      string   `json:"sql"`
-	Setup    []string `json:"setup"`
-	Pre      []string `json:"pre"`
-	TZ       string   `json:"tz"`
-	NoTx     int      `json:"notx"`
-	Measured []struct {
-		PG        []int             `json:"pg"`
-		Locks     map[string]string `json:"locks"`
-		Rewritten []string          `json:"rewritten"`
-		Reindexed []string          `json:"reindexed"`
-		Scanned   []string          `json:"scanned"`
-		Err       string            `json:"err"`
-	} `json:"measured"`
-}
-
 // exceptions are the entries whose recorded facts cannot be compared as they stand.
 var exceptions = map[string]string{
 	"add_col_uuid_default/12": "gen_random_uuid() is no function of 12, but the schema comes from a server that has it",
@@ -277,12 +266,8 @@ var exceptions = map[string]string{
 // TestEffectsOfRecordedFacts compares ddl.Effects with facts measured once on seven major versions. The schema
 // comes from the live server, with Version set to the one that was measured.
 func TestEffectsOfRecordedFacts(t *testing.T) {
-	text, err := os.ReadFile(testdata + "ddl_effects.json")
+	all, err := measure.ReadRecorded(testdata + "ddl_effects.json")
 	if err != nil {
-		t.Fatal(err)
-	}
-	var all []measurement
-	if err := json.Unmarshal(text, &all); err != nil {
 		t.Fatal(err)
 	}
 	if len(all) != 126 {
@@ -339,7 +324,7 @@ func recorded(locks map[string]string, rewritten, reindexed, scanned []string) m
 }
 
 // statesOf gives the schema before each statement of an entry.
-func statesOf(t *testing.T, conn *pgx.Conn, m measurement) []*ddl.Schema {
+func statesOf(t *testing.T, conn *pgx.Conn, m measure.Recorded) []*ddl.Schema {
 	ctx := context.Background()
 	tx, err := conn.Begin(ctx)
 	if err != nil {
@@ -363,7 +348,7 @@ func statesOf(t *testing.T, conn *pgx.Conn, m measurement) []*ddl.Schema {
 	return states
 }
 
-func checkRecorded(t *testing.T, states []*ddl.Schema, m measurement, pg int, refused string, facts measure.Facts) {
+func checkRecorded(t *testing.T, states []*ddl.Schema, m measure.Recorded, pg int, refused string, facts measure.Facts) {
 	t.Helper()
 	if why := exceptions[m.ID+"/"+strconv.Itoa(pg)]; why != "" {
 		t.Log(why)
@@ -406,7 +391,7 @@ func both(a, b ddl.Effect) ddl.Effect {
 // names of schema m *after* the statement. So relations that were dropped, replaced or moved to another schema
 // are missing, renamed ones have their new name, and views were left out; the new index of a concurrent
 // REINDEX is in it although it did not exist before.
-func asRecorded(t *testing.T, s *ddl.Schema, m measurement, e *ddl.Effect, facts *measure.Facts) {
+func asRecorded(t *testing.T, s *ddl.Schema, m measure.Recorded, e *ddl.Effect, facts *measure.Facts) {
 	renamed := map[ddl.Name]ddl.Name{}
 	moved := map[ddl.Name]bool{}
 	file, err := ddl.Parse("", m.SQL)

@@ -32,6 +32,8 @@ type Facts struct {
 	Reindexed []ddl.Name
 	// Scanned are the relations of which at least ScanRows rows were read.
 	Scanned []ddl.Name
+	// Begun are the relations of which a scan from beginning to end began, also of those without rows.
+	Begun []ddl.Name
 	// Gone are relations that no longer exist, by OID.
 	Gone []ddl.Name
 }
@@ -87,11 +89,16 @@ func Tx(ctx context.Context, tx pgx.Tx, statements ...string) (Facts, error) {
 	f := compare(before, after)
 	f.Locks = name(locks, before)
 	for oid, n := range scansAfter {
-		if r, ok := before[oid]; ok && n-scansBefore[oid] >= ScanRows {
+		r, ok := before[oid]
+		if ok && n.rows-scansBefore[oid].rows >= ScanRows {
 			f.Scanned = append(f.Scanned, r.name)
+		}
+		if ok && n.begun > scansBefore[oid].begun {
+			f.Begun = append(f.Begun, r.name)
 		}
 	}
 	sortNames(f.Scanned)
+	sortNames(f.Begun)
 	return f, nil
 }
 
@@ -133,7 +140,7 @@ var ErrNotWaiting = errors.New("the statement did not wait")
 
 // Waiting executes a statement which refuses transaction blocks on conn, while another session, holder, holds
 // something that it must wait for, and gives the locks that it has or wants at that moment. Then release is
-// called and the statement runs to its end. What it locks only later is not seen.
+// called and the statement runs to its end. What it locks only later is not seen, nor what it reads.
 func Waiting(ctx context.Context, conn, observer *pgx.Conn, sql string, release func() error) (Facts, error) {
 	before, err := relations(ctx, observer)
 	if err != nil {
@@ -155,7 +162,13 @@ func Waiting(ctx context.Context, conn, observer *pgx.Conn, sql string, release 
 	if err := <-done; err != nil {
 		return Facts{}, fmt.Errorf("measure %q: %w", sql, err)
 	}
-	return Facts{Locks: name(locks, before)}, nil
+	after, err := relations(ctx, observer)
+	if err != nil {
+		return Facts{}, err
+	}
+	f := compare(before, after)
+	f.Locks = name(locks, before)
+	return f, nil
 }
 
 func whileWaiting(ctx context.Context, observer *pgx.Conn, pid int, done <-chan error) (map[uint32]ddl.LockMode, error) {
@@ -222,15 +235,18 @@ func locksOf(ctx context.Context, q querier, pid int) (map[uint32]ddl.LockMode, 
 	return out, nil
 }
 
-func scans(ctx context.Context, q querier) (map[uint32]int64, error) {
+// scan counts the scans of a relation in a transaction, and the rows they gave.
+type scan struct{ begun, rows int64 }
+
+func scans(ctx context.Context, q querier) (map[uint32]scan, error) {
 	rows, err := q.Query(ctx, scansSQL)
 	if err != nil {
 		return nil, fmt.Errorf("read scan counters: %w", err)
 	}
-	out := map[uint32]int64{}
+	out := map[uint32]scan{}
 	var oid uint32
-	var n int64
-	_, err = pgx.ForEachRow(rows, []any{&oid, &n}, func() error {
+	var n scan
+	_, err = pgx.ForEachRow(rows, []any{&oid, &n.begun, &n.rows}, func() error {
 		out[oid] = n
 		return nil
 	})

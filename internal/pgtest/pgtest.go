@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"maps"
 	"net/url"
@@ -32,6 +33,27 @@ const (
 	envMajor     = "REPLANK_TEST_PG"
 	defaultMajor = 15
 )
+
+// full makes tests run every case, and not only a share of them.
+const full = "REPLANK_TEST_FULL"
+
+// InShare reports whether a case is one of every nth, which run by default: always the same ones of a major, and others
+// on the next. REPLANK_TEST_FULL=1 runs all.
+func InShare(t testing.TB, name string, nth int) bool {
+	t.Helper()
+	if os.Getenv(full) != "" {
+		return true
+	}
+	return (int(crc32.ChecksumIEEE([]byte(name)))+Major(t))%nth == 0
+}
+
+// Share skips a test that is not in its share, see [InShare].
+func Share(t testing.TB, nth int) {
+	t.Helper()
+	if !InShare(t, t.Name(), nth) {
+		t.Skipf("one case in %d, others on the next major; %s=1 runs all", nth, full)
+	}
+}
 
 // startTimeout bounds the start of a server, which may include fetching it.
 const startTimeout = 10 * time.Minute
@@ -256,7 +278,14 @@ func dropDatabaseOn(ctx context.Context, s *Server, admin *pgx.Conn, name string
 	if err := dropSlots(ctx, admin, name); err != nil {
 		return err
 	}
-	_, err = admin.Exec(ctx, "DROP DATABASE IF EXISTS "+quote(name)+" WITH (FORCE)")
+	force := " WITH (FORCE)"
+	if strings.HasPrefix(admin.PgConn().ParameterStatus("server_version"), "12.") { // it came with 13
+		force = ""
+		if _, err := admin.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name); err != nil {
+			return fmt.Errorf("end the sessions of the database: %w", err)
+		}
+	}
+	_, err = admin.Exec(ctx, "DROP DATABASE IF EXISTS "+quote(name)+force)
 	return err
 }
 
