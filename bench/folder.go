@@ -21,15 +21,9 @@ import (
 func folder(ctx context.Context, b *bench) error {
 	b.book.About = fmt.Sprintf("A folder of %d applied migrations of a few statements each: the whole process `replank plan`, "+
 		"once when nothing has changed and once when one byte of one old file has.", b.cfg.Files)
-	binary := filepath.Join(b.cache, "replank")
-	root, err := moduleRoot(ctx)
+	binary, _, err := b.build(ctx)
 	if err != nil {
 		return err
-	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/replank/replank/cmd/replank")
-	build.Dir = root
-	if err := run(build); err != nil {
-		return fmt.Errorf("build replank: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "replank-bench-")
 	if err != nil {
@@ -121,6 +115,20 @@ func writeFolder(dir string, files int) error {
 		}
 	}
 	return nil
+}
+
+// build makes the program that is measured, and says where its source is.
+func (b *bench) build(ctx context.Context) (binary, root string, err error) {
+	if root, err = moduleRoot(ctx); err != nil {
+		return "", "", err
+	}
+	binary = filepath.Join(b.cache, "replank")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/replank/replank/cmd/replank")
+	build.Dir = root
+	if err := run(build); err != nil {
+		return "", "", fmt.Errorf("build replank: %w", err)
+	}
+	return binary, root, nil
 }
 
 // moduleRoot is the folder of the source that is measured.

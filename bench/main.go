@@ -37,7 +37,7 @@ type Config struct {
 	// Keep is a folder for the server that is kept, so that later runs find the sample data. Default: none.
 	Keep string
 
-	// Runs per benchmark. Default: 30 stall, 3 fill, 3 load, 5 trigger, 5 folder.
+	// Runs per benchmark. Default: 30 stall, 3 fill, 3 load, 5 trigger, 5 folder, 5 lint, 3 django.
 	Runs int
 	// Rows of the large table of fill and load. Default: 5,000,000.
 	Rows int
@@ -56,6 +56,10 @@ type Config struct {
 	Statements, Bulk int
 	// Files of folder. Default: 10,000.
 	Files int
+	// LintFiles are the files of lint. Default: 9,000.
+	LintFiles int
+	// Apps and Migrations of django. Default: 350 and 9,000.
+	Apps, Migrations int
 }
 
 // benchmark is one thing to measure.
@@ -71,12 +75,14 @@ var benchmarks = []benchmark{
 	{"load", 3, load},
 	{"trigger", 5, trigger},
 	{"folder", 5, folder},
+	{"lint", 5, lints},
+	{"django", 3, djangos},
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := measure(ctx, flags(os.Args[1:])); err != nil {
+	if err := measureAll(ctx, flags(os.Args[1:])); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -102,6 +108,9 @@ func flags(args []string) Config {
 	f.IntVar(&cfg.Statements, "statements", 5000, "one-row statements of trigger")
 	f.IntVar(&cfg.Bulk, "bulk", 200_000, "rows of the bulk statements of trigger")
 	f.IntVar(&cfg.Files, "files", 10_000, "files of folder")
+	f.IntVar(&cfg.LintFiles, "lint-files", 9000, "files of lint")
+	f.IntVar(&cfg.Apps, "apps", 350, "apps of django")
+	f.IntVar(&cfg.Migrations, "migrations", 9000, "migrations of django")
 	_ = f.Parse(args) // exits
 	cfg.Cases = strings.Split(cases, ",")
 	if only != "" {
@@ -121,7 +130,7 @@ type bench struct {
 	peerNo error // why there is no peer
 }
 
-func measure(ctx context.Context, cfg Config) (err error) {
+func measureAll(ctx context.Context, cfg Config) (err error) {
 	for _, name := range cfg.Only {
 		if !slices.ContainsFunc(benchmarks, func(b benchmark) bool { return b.name == name }) {
 			return fmt.Errorf("there is no benchmark %q", name)
