@@ -19,7 +19,7 @@ STATIC    = $(if $(MUSL),-linkmode external -extldflags -static)
 TAGS      = $(if $(MUSL),netgo osusergo)
 SHA256    = $(if $(shell command -v sha256sum),sha256sum,shasum -a 256)
 
-.PHONY: help build demo test test-matrix bench check dist compiler clean
+.PHONY: help build demo test test-python test-matrix bench check dist compiler clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: build ## watch Replank change a busy database (private PostgreSQL, nothing
 
 test: compiler ## run all tests on PostgreSQL 15 (REPLANK_TEST_PG=18: on another version)
 	$(GO) test -timeout 30m ./...
+
+test-python: compiler ## run the tests of the Python package with Django 5.2, Alembic and SQLAlchemy (FULL=1: with Django 6.1 and SQLAlchemy 2.1, too)
+	REPLANK_TEST_FULL=$(FULL) $(GO) test -timeout 30m ./python
 
 test-matrix: compiler ## run the database tests on PostgreSQL 14 to 18 (MAJORS="15 18": on fewer; FULL=1: every form on every table)
 	@for major in $(MAJORS); do \
