@@ -158,7 +158,9 @@ func TestNobodyWaitsBehindUs(t *testing.T) {
 	case err := <-result:
 		t.Fatalf("it did not wait: %v", err)
 	}
-	if w.Tries != 0 || len(w.Blockers) != 1 || w.Blockers[0].PID != int32(long.Conn().PgConn().PID()) {
+	// A client whose statement the machine has held up for long may be named beside it.
+	isLong := func(b pg.Blocker) bool { return b.PID == int32(long.Conn().PgConn().PID()) }
+	if w.Tries != 0 || !slices.ContainsFunc(w.Blockers, isLong) {
 		t.Errorf("first report: %d tries, blockers %v", w.Tries, w.Blockers)
 	}
 	// Ten looks at the blocked table, by the server's count of our questions.
