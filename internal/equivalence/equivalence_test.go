@@ -60,12 +60,12 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// chosen keeps the default run short: every third form on the plain table, others on the next major, and a sixteenth of
+// chosen keeps the default run short: every fourth form on the plain table, others on the next major, and a sixteenth of
 // the forms on each other kind.
 func chosen(t *testing.T, f form, v variant) bool {
 	nth := 16
 	if v.name == "plain" || len(f.only) > 0 && !slices.Contains(f.only, "plain") {
-		nth = 3
+		nth = 4
 	}
 	return pgtest.InShare(t, v.name+f.name, nth)
 }

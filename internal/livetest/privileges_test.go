@@ -121,7 +121,7 @@ func TestWayBackOfPrivileges(t *testing.T) {
 		"grants of what it makes": "CREATE SCHEMA z; GRANT USAGE ON SCHEMA z TO «reader»; CREATE FUNCTION z.f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION z.f(integer) FROM PUBLIC; CREATE TYPE z.e AS ENUM (); GRANT USAGE ON TYPE z.e TO «third»",
 	} {
 		t.Run(name, func(t *testing.T) {
-			pgtest.Share(t, 3)
+			pgtest.Share(t, 4)
 			t.Parallel()
 			s := newSite(t, names.Replace(prepare), names.Replace(sql)+";")
 			before := pgtest.Dump(t, s.dsn)

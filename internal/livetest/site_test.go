@@ -26,9 +26,11 @@ type site struct {
 	cfg   []func(*migrate.Config)
 }
 
-// newSite makes a database, prepares it, and holds one migration for it.
+// newSite makes a database, prepares it, and holds one migration for it. A run has every second of these tests, the
+// next major has the others.
 func newSite(t testing.TB, prepare, migration string, cfg ...func(*migrate.Config)) *site {
 	t.Helper()
+	pgtest.Share(t, 2)
 	return siteOn(t, pgtest.DB(t), prepare, migration, cfg...)
 }
 

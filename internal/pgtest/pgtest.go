@@ -38,7 +38,7 @@ const (
 const full = "REPLANK_TEST_FULL"
 
 // InShare reports whether a case is one of every nth, which run by default: always the same ones of a major, and others
-// on the next. REPLANK_TEST_FULL=1 runs all.
+// on the next (so nth should not be 3: CI runs 15 and 18, which would have the same ones). REPLANK_TEST_FULL=1 runs all.
 func InShare(t testing.TB, name string, nth int) bool {
 	t.Helper()
 	if os.Getenv(full) != "" {
