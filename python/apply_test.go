@@ -14,6 +14,7 @@ import (
 	"github.com/replank/replank/ddl"
 	"github.com/replank/replank/history"
 	"github.com/replank/replank/internal/pgtest"
+	"github.com/replank/replank/internal/pyenv"
 	"github.com/replank/replank/lint"
 	"github.com/replank/replank/migrate"
 )
@@ -80,9 +81,9 @@ func untilDone(t *testing.T, e *migrate.Engine, ms []history.Migration) {
 // TestDjangoCode applies a history with code from nothing, and lets Django look at it.
 func TestDjangoCode(t *testing.T) {
 	for _, env := range environments(t) {
-		t.Run(env.name, func(t *testing.T) {
+		t.Run(env.Name, func(t *testing.T) {
 			t.Parallel()
-			python := env.python(t)
+			python := env.Python(t)
 			project := history.Project{Dir: filepath.Join("testdata", "shelf"), Python: python}
 			dsn, own := pgtest.DB(t), pgtest.DB(t)
 			e, x := engine(t, dsn, project, func(c *migrate.Config) { c.Accept = []string{"irreversible"} })
@@ -114,9 +115,9 @@ func same(t *testing.T, own, dsn string) {
 // TestAlembicCode does the same for Alembic.
 func TestAlembicCode(t *testing.T) {
 	for _, env := range environments(t) {
-		t.Run(env.name, func(t *testing.T) {
+		t.Run(env.Name, func(t *testing.T) {
 			t.Parallel()
-			python := env.python(t)
+			python := env.Python(t)
 			project := history.Project{Dir: filepath.Join("testdata", "ledger"), Python: python}
 			dsn, own := pgtest.DB(t), pgtest.DB(t)
 			e, x := engine(t, dsn, project, func(c *migrate.Config) { c.Accept = []string{"as-is", "irreversible"} })
@@ -158,9 +159,9 @@ func TestPublishedDjangoApps(t *testing.T) {
 	}
 	for _, env := range environments(t) {
 		for _, s := range settings {
-			t.Run(env.name+"/"+s, func(t *testing.T) {
+			t.Run(env.Name+"/"+s, func(t *testing.T) {
 				t.Parallel()
-				p := history.Project{Dir: "tests", Python: env.python(t), Settings: s}
+				p := history.Project{Dir: "tests", Python: env.Python(t), Settings: s}
 				dsn, own := pgtest.DB(t), pgtest.DB(t)
 				e, x := engine(t, dsn, p, func(c *migrate.Config) { c.Accept = []string{"irreversible"} })
 				linted(t, x)
@@ -178,7 +179,7 @@ func TestPublishedDjangoApps(t *testing.T) {
 // TestDjangoCodeOnline applies a history with code to tables that an application uses: what has two shapes waits for
 // complete, and so does code that would see the old one. The application goes on writing the shape that it knows.
 func TestDjangoCodeOnline(t *testing.T) {
-	python := lts.python(t)
+	python := lts.Python(t)
 	p := history.Project{Dir: filepath.Join("testdata", "shelf"), Python: python}
 	dsn, own := pgtest.DB(t), pgtest.DB(t)
 	for _, db := range []string{dsn, own} {
@@ -246,7 +247,7 @@ func TestDjangoCodeOnline(t *testing.T) {
 
 // TestDirectCode executes migrations as they are, code between their statements.
 func TestDirectCode(t *testing.T) {
-	python := lts.python(t)
+	python := lts.Python(t)
 	p := history.Project{Dir: filepath.Join("testdata", "shelf"), Python: python}
 	dsn, own := pgtest.DB(t), pgtest.DB(t)
 	e, x := engine(t, dsn, p)
@@ -265,8 +266,8 @@ func TestPublishedAlembic(t *testing.T) {
 	if os.Getenv("REPLANK_TEST_FULL") == "" {
 		t.Skip("REPLANK_TEST_FULL=1")
 	}
-	env := environment{name: "mlflow", packages: []string{"mlflow-skinny==3.17.*", "alembic==1.20.*", "SQLAlchemy==2.0.*", "psycopg[binary]==3.3.*"}}
-	python := env.python(t)
+	env := pyenv.Environment{Name: "mlflow", Packages: []string{"mlflow-skinny==3.17.*", "alembic==1.20.*", "SQLAlchemy==2.0.*", "psycopg[binary]==3.3.*"}}
+	python := env.Python(t)
 	dsn, own := pgtest.DB(t), pgtest.DB(t)
 	const first = "import os, sqlalchemy as sa\nfrom mlflow.store.tracking.dbmodels.initial_models import Base\n" +
 		"Base.metadata.create_all(sa.create_engine(os.environ['REPLANK_TEST_URL']))\n"
@@ -308,7 +309,7 @@ func linted(t *testing.T, x *history.Export) {
 
 // TestUnknownIsRefused names the migration whose SQL depends on the database, before anything is changed.
 func TestUnknownIsRefused(t *testing.T) {
-	python := lts.python(t)
+	python := lts.Python(t)
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
 		"manage.py": "import os, sys\nos.environ['DJANGO_SETTINGS_MODULE'] = 'settings'\n" +

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/replank/replank/internal/pgtest"
+	"github.com/replank/replank/internal/pyenv"
 )
 
 // clover is the project of two frameworks on one database: a shop of SQLAlchemy and Alembic, and a site of Django that
@@ -26,9 +27,9 @@ type clover struct {
 	env    []string
 }
 
-func newClover(t *testing.T, e environment) *clover {
+func newClover(t *testing.T, e pyenv.Environment) *clover {
 	t.Helper()
-	c := &clover{t: t, python: e.python(t), dir: t.TempDir(), dsn: pgtest.DB(t)}
+	c := &clover{t: t, python: e.Python(t), dir: t.TempDir(), dsn: pgtest.DB(t)}
 	if err := os.CopyFS(c.dir, os.DirFS(filepath.Join("testdata", "clover"))); err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +251,7 @@ func (c *clover) export(name string, args ...string) {
 // TestAdopt moves the tables from Alembic to Django and back, and asks the frameworks themselves after each step.
 func TestAdopt(t *testing.T) {
 	for _, e := range environments(t) {
-		t.Run(e.name, func(t *testing.T) {
+		t.Run(e.Name, func(t *testing.T) {
 			t.Parallel()
 			testAdopt(t, newClover(t, e))
 		})
@@ -380,7 +381,7 @@ func TestDriftOfPackages(t *testing.T) {
 		t.Skip("minutes; with REPLANK_TEST_FULL=1")
 	}
 	t.Parallel()
-	c := &clover{t: t, python: lts.python(t), dir: t.TempDir(), dsn: pgtest.DB(t)}
+	c := &clover{t: t, python: lts.Python(t), dir: t.TempDir(), dsn: pgtest.DB(t)}
 	settings, err := os.ReadFile(filepath.Join("tests", "settings_of_many.py"))
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ type checkout struct {
 func newCheckout(t *testing.T, files map[string]string) *checkout {
 	t.Helper()
 	c := &checkout{t, t.TempDir()}
-	if err := os.Symlink(filepath.Dir(filepath.Dir(lts.python(t))), filepath.Join(c.dir, ".venv")); err != nil {
+	if err := os.Symlink(filepath.Dir(filepath.Dir(lts.Python(t))), filepath.Join(c.dir, ".venv")); err != nil {
 		t.Fatal(err)
 	}
 	write(t, c.dir, map[string]string{".gitignore": ".venv\n__pycache__\n"})
@@ -213,7 +213,7 @@ func TestLintHistories(t *testing.T) {
 				}
 			}
 			if tt.django != "" {
-				out, err := run(t.Context(), c.dir, nil, lts.python(t), "-B", "manage.py", "makemigrations", "--check")
+				out, err := run(t.Context(), c.dir, nil, lts.Python(t), "-B", "manage.py", "makemigrations", "--check")
 				if err == nil || !strings.Contains(out, tt.django) {
 					t.Errorf("Django itself does not mind: %v\n%s", err, out)
 				}
@@ -258,7 +258,7 @@ func TestLintAlembic(t *testing.T) {
 	if _, errs, code := c.replank("plan", "."); code != 2 || !strings.Contains(errs, "is an end of the history") || !strings.Contains(errs, "alembic merge heads") {
 		t.Errorf("plan: exit code %d\n%s", code, errs)
 	}
-	if out, err := run(t.Context(), c.dir, nil, lts.python(t), "-B", "-m", "alembic", "upgrade", "head", "--sql"); err == nil || !strings.Contains(out, "Multiple head revisions") {
+	if out, err := run(t.Context(), c.dir, nil, lts.Python(t), "-B", "-m", "alembic", "upgrade", "head", "--sql"); err == nil || !strings.Contains(out, "Multiple head revisions") {
 		t.Errorf("Alembic itself does not mind: %v\n%s", err, out)
 	}
 	c.remove("m/versions/3.py")

@@ -18,9 +18,9 @@ import (
 // TestPytest runs the tests of the package itself with each set of frameworks.
 func TestPytest(t *testing.T) {
 	for _, e := range environments(t) {
-		t.Run(e.name, func(t *testing.T) {
+		t.Run(e.Name, func(t *testing.T) {
 			t.Parallel()
-			python := e.python(t)
+			python := e.Python(t)
 			out, err := run(t.Context(), ".", connection(t, pgtest.DB(t)), python, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests")
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
@@ -58,9 +58,9 @@ func portOf(c *pgx.ConnConfig) string {
 // TestDjangoFindsNothingToDo executes what was exported, records it, and asks Django what is left.
 func TestDjangoFindsNothingToDo(t *testing.T) {
 	for _, e := range environments(t) {
-		t.Run(e.name, func(t *testing.T) {
+		t.Run(e.Name, func(t *testing.T) {
 			t.Parallel()
-			python := e.python(t)
+			python := e.Python(t)
 			project := filepath.Join("testdata", "shop")
 			dsn, own := pgtest.DB(t), pgtest.DB(t)
 			x, err := history.Project{Dir: project, Python: python}.Export(t.Context())
@@ -140,9 +140,9 @@ func rows(t *testing.T, dsn string) []string {
 // TestAlembicFindsNothingToDo is the same for Alembic: branches, a merge, depends_on, an autocommit block.
 func TestAlembicFindsNothingToDo(t *testing.T) {
 	for _, e := range environments(t) {
-		t.Run(e.name, func(t *testing.T) {
+		t.Run(e.Name, func(t *testing.T) {
 			t.Parallel()
-			python := e.python(t)
+			python := e.Python(t)
 			project := filepath.Join("testdata", "blog")
 			dsn, own := pgtest.DB(t), pgtest.DB(t)
 			x, err := history.Project{Dir: project, Python: python}.Export(t.Context())
@@ -187,7 +187,7 @@ func versions(t *testing.T, dsn string) []string {
 
 // TestBrokenProjects: what the person who runs it is told.
 func TestBrokenProjects(t *testing.T) {
-	python := lts.python(t)
+	python := lts.Python(t)
 	const settings = "SECRET_KEY = 'x'\nDATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql'}}\nINSTALLED_APPS = ['one']\n"
 	const manage = "import os, sys\nos.environ['DJANGO_SETTINGS_MODULE'] = 'settings'\n" +
 		"from django.core.management import execute_from_command_line\nexecute_from_command_line(sys.argv)\n"

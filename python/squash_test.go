@@ -33,7 +33,7 @@ func TestSquashAppliedInPart(t *testing.T) {
 		note   = `migrations.AddField("Item", "note", models.TextField(null=True)),`
 		index  = `migrations.AddIndex("Item", models.Index(fields=["name"], name="item_name")),`
 	)
-	project := history.Project{Dir: t.TempDir(), Python: lts.python(t)}
+	project := history.Project{Dir: t.TempDir(), Python: lts.Python(t)}
 	write(t, project.Dir, map[string]string{
 		"manage.py": string(manage), "settings.py": strings.Replace(string(settings), `"shelf"`, `"stock"`, 1),
 		"stock/__init__.py": "", "stock/migrations/__init__.py": "",
