@@ -16,6 +16,7 @@ func writeHistory(dir string, files int) (statements int, bytes int64, err error
 	for i := range files {
 		var b strings.Builder
 		n := 0
+		fmt.Fprintf(&b, "-- Migration %05d, of week %d of the team\n", i, i/40)
 		add := func(format string, args ...any) {
 			fmt.Fprintf(&b, format+";\n", args...)
 			n++
@@ -32,7 +33,7 @@ func writeHistory(dir string, files int) (statements int, bytes int64, err error
 			add(`CREATE INDEX "%[1]s_slug_like" ON "%[1]s" ("slug" varchar_pattern_ops)`, t)
 			tables = append(tables, t)
 		}
-		for n < 2+r.IntN(6) {
+		for want := 2 + r.IntN(6); n < want; {
 			t := tables[r.IntN(len(tables))]
 			c := fmt.Sprintf("f%d_%d", i, n)
 			switch r.IntN(10) {
