@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/replank/replank/ddl"
 )
@@ -12,6 +13,24 @@ type Owner struct {
 	// Until is the last source of this history that may change the table, which it gave up with it; "" = it never
 	// owned the table.
 	Until string
+}
+
+// foreignOwner is the rule.
+const foreignOwner = "foreign-owner"
+
+// Foreign asks that one rule alone: what do the sources change of tables that belong to another history?
+func Foreign(cfg Config, sources []Source) []Finding {
+	if len(cfg.Owners) == 0 {
+		return nil
+	}
+	cfg.Off = nil
+	for _, r := range Rules {
+		if r.ID != foreignOwner {
+			cfg.Off = append(cfg.Off, r.ID)
+		}
+	}
+	// What comments allow of other rules is nothing to be told here.
+	return slices.DeleteFunc(Run(cfg, sources).Findings, func(f Finding) bool { return f.Rule != foreignOwner })
 }
 
 // owners reports changes of tables that belong to another history.
@@ -33,7 +52,7 @@ func owners(p *pass) {
 			if o.Until != "" {
 				text += fmt.Sprintf(" since %s gave it up", o.Until)
 			}
-			p.report("foreign-owner", text, p.on(name))
+			p.report(foreignOwner, text, p.on(name))
 			return
 		}
 	}

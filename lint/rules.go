@@ -510,11 +510,11 @@ ALTER TABLE t DROP COLUMN old_name;`,
 		Apply: "refuses the history before anything is changed",
 	},
 	{
-		ID: "foreign-owner", Family: familyHistory, Severity: Error,
+		ID: foreignOwner, Family: familyHistory, Severity: Error,
 		Title: "the table belongs to another history",
 		Doc:   `Two frameworks migrate one database, and replank.owners.toml, which replank adopt writes, says that this table's migrations stand in the other history. A change from here leaves that one's models and migrations wrong: its next migration fails, or takes the change back. To refer to the table, and to change its rows, is allowed.`,
 		Safe:  "-- write the migration in the history that owns the table, or move the table here:\n-- replank adopt TABLE --to django",
-		Apply: "does not look at it",
+		Apply: "refuses the history before anything is changed, unless `--accept foreign-owner` is given",
 	},
 	{
 		ID: "allow", Family: familyHistory, Severity: Warning,

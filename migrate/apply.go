@@ -81,6 +81,14 @@ func (x *executor) apply(ctx context.Context, ms []history.Migration, sum *Summa
 	if k, err = x.takeOver(ctx, ms); err != nil {
 		return err
 	}
+	p := compare(k.ms, k.known)
+	// Who adopts is an executor, too: it may have been before us.
+	if err := x.e.judgeOwners(ctx, x.j, p, nil); err != nil {
+		return err
+	}
+	if err := p.Err(); err != nil {
+		return err
+	}
 	runs, err := x.e.unfinished(ctx, x.j)
 	if err != nil {
 		return err

@@ -76,6 +76,9 @@ func (e *Engine) ApplyDirect(ctx context.Context, ms []history.Migration) (*Summ
 		return nil, asOp("apply --direct", err)
 	}
 	p := compare(k.ms, k.known)
+	if err := e.judgeOwners(ctx, j, p, nil); err != nil {
+		return nil, asOp("apply --direct", err)
+	}
 	if err := p.Err(); err != nil {
 		return nil, asOp("apply --direct", err)
 	}

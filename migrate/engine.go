@@ -14,6 +14,7 @@ import (
 	"github.com/replank/replank/ddl"
 	"github.com/replank/replank/history"
 	"github.com/replank/replank/internal/pg"
+	"github.com/replank/replank/lint"
 	"github.com/replank/replank/plan"
 )
 
@@ -47,6 +48,10 @@ type Config struct {
 	BigRows, BigBytes int64
 	// Books are those of the history's own tool. Default: none, only replank's journal says what is applied.
 	Books history.Books
+	// History is what the migrations' history is called (django, goose), and Owners are the tables that one of several
+	// histories owns alone, by their qualified names. Default: those that the journal knows.
+	History string
+	Owners  map[ddl.Name]lint.Owner
 	// Code runs the code of frameworks. Default: nobody does, and migrations with code are refused.
 	Code CodeRunner
 	// Outcome is what a person says of code with an unknown outcome that resume or revert finds. Default: nothing.

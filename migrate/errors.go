@@ -114,6 +114,7 @@ type Code string
 // The reasons for a refusal.
 const (
 	Edited       Code = "edited"        // an applied file was changed
+	ForeignOwner Code = "foreign-owner" // a table belongs to another history
 	NeedsConsent Code = "consent"       // a person must accept something
 	Privileges   Code = "privileges"    // the role may not do what is needed
 	Foreign      Code = "foreign"       // the journal belongs to another database

@@ -25,6 +25,8 @@ type Preview struct {
 	Privileges []string `json:"privileges,omitempty"`
 	// Room says why disk or replication slots may not take what is going to be written.
 	Room []string `json:"room,omitempty"`
+	// Foreign says which tables that belong to another history are changed.
+	Foreign []string `json:"foreign,omitempty"`
 	// Subscribers are the publications that make subscribers see what is going to be changed (RULES 19).
 	Subscribers []string `json:"subscribers,omitempty"`
 }
@@ -100,6 +102,11 @@ func (p *Preview) Err() error {
 			Reason: fmt.Sprintf("%s changed after being applied", count(len(edited), "file was", "files were")),
 			Advice: "put the text back as it was applied; a further change belongs in a new file"})
 	}
+	if len(p.Foreign) > 0 {
+		errs = append(errs, &RefusedError{Code: ForeignOwner, Items: p.Foreign, Reason: "tables belong to another history",
+			Advice: "write the migration in the history that owns the table, or move the table here: replank adopt TABLE --to HISTORY; " +
+				"where it has to be: `-- replank: allow " + acceptForeign + " because …` above the statement, or --accept " + acceptForeign})
+	}
 	if len(p.Consents) > 0 {
 		var items, classes []string
 		for _, c := range p.Consents {
@@ -168,6 +175,9 @@ func (e *Engine) preview(ctx context.Context, ms []history.Migration) (*Preview,
 		return nil, err
 	}
 	e.chain(p, schema, holdings(runs))
+	if err := e.judgeOwners(ctx, j, p, schema); err != nil {
+		return nil, err
+	}
 	return p, e.preconditions(ctx, p)
 }
 

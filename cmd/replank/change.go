@@ -62,6 +62,7 @@ type planJSON struct {
 	Consents    []migrate.Consent `json:"consents,omitempty"`
 	Privileges  []string          `json:"privileges,omitempty"`
 	Room        []string          `json:"room,omitempty"`
+	Foreign     []string          `json:"foreign,omitempty"`
 	Subscribers []string          `json:"subscribers,omitempty"`
 	// Live is what --live says of the statements that applications send.
 	Live     *oracle.Judgement `json:"live,omitempty"`
@@ -173,7 +174,7 @@ func (a *app) told(err error) {
 
 func (a *app) planJSON(p *migrate.Preview, sv pg.Server, full bool) planJSON {
 	doc := planJSON{Database: sv.Database, Server: sv.Version, Gone: p.Gone, Consents: p.Consents, Privileges: p.Privileges,
-		Room: p.Room, Subscribers: p.Subscribers, Files: make([]fileJSON, 0, len(p.Files))}
+		Room: p.Room, Foreign: p.Foreign, Subscribers: p.Subscribers, Files: make([]fileJSON, 0, len(p.Files))}
 	for i, c := range doc.Consents {
 		doc.Consents[i].Reason = redactProse(c.Reason)
 	}

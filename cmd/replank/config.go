@@ -86,7 +86,7 @@ func (o option) toml() string {
 }
 
 // consents are the classes of --accept. docs/errors.md explains them; a test compares.
-var consents = []string{"irreversible", "lost-writes", "column-order", "as-is", "triggers", "room", "subscribers", "drift", "unjudged"}
+var consents = []string{"irreversible", "lost-writes", "column-order", "as-is", "triggers", "room", "subscribers", "drift", "unjudged", "foreign-owner"}
 
 // options is every setting there is. docs/configuration.md lists them; a test compares.
 var options = append(generalOptions, lintOptionList...)

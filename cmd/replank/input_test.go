@@ -297,7 +297,7 @@ func TestWrongConfiguration(t *testing.T) {
 		"big_rows = 0\n":                             "replank.toml:1:1: big_rows: want a number of rows from 1 on, or -1, not 0",
 		"disk_free = \"0GB\"\n":                      "replank.toml:1:1: disk_free: want a size above 0",
 		"disk_free = \"NaNGB\"\n":                    "replank.toml:1:1: disk_free: want a size above 0",
-		"accept = [\"drift\", \"columns\"]\n":        `replank.toml:1:1: accept: want any of irreversible, lost-writes, column-order, as-is, triggers, room, subscribers, drift, unjudged, not ["drift", "columns"]`,
+		"accept = [\"drift\", \"columns\"]\n":        `replank.toml:1:1: accept: want any of irreversible, lost-writes, column-order, as-is, triggers, room, subscribers, drift, unjudged, foreign-owner, not ["drift", "columns"]`,
 		"owner = true\n":                             "replank.toml:1:1: owner: want a string, not true",
 		"direct_db = [\"a\", \"b\"]\n":               "replank.toml:1:1: direct_db: want a string",
 		"migrations = [1]\n":                         "replank.toml:1:1: migrations: want a list of strings, not [1]",

@@ -177,28 +177,30 @@ func (a *app) prepare(ctx context.Context, in input) (*judged, error) {
 }
 
 // lintConfig is what the settings say to lint.
-func (a *app) lintConfig() lint.Config {
+func (a *app) lintConfig() (cfg lint.Config, err error) {
 	schema := ddl.Empty(a.set.Lint.Server, "postgres")
 	schema.TimeZone = a.set.Lint.TimeZone
-	return lint.Config{Schema: schema, Off: a.set.Lint.Off, SmallRows: a.set.BigRows, Today: time.Now().Format(time.DateOnly),
+	cfg = lint.Config{Schema: schema, Off: a.set.Lint.Off, SmallRows: a.set.BigRows, Today: time.Now().Format(time.DateOnly),
 		History: string(a.history.Format)}
+	cfg.Owners, err = a.owners()
+	return cfg, err
 }
 
-// owned tells lint which tables belong to which history, where a file says so.
-func (a *app) owned(cfg *lint.Config) error {
+// owners are the tables that belong to one history, where a file says so, as the history at hand sees it.
+func (a *app) owners() (map[ddl.Name]lint.Owner, error) {
 	path := history.FindOwners(cmp.Or(a.history.Root, "."))
-	if path == "" {
-		return nil
+	if a.history.Format == "" || path == "" {
+		return nil, nil
 	}
-	owners, err := history.ReadOwners(path)
+	file, err := history.ReadOwners(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	cfg.Owners = map[ddl.Name]lint.Owner{}
-	for table, o := range owners.Relations() {
-		cfg.Owners[table] = lint.Owner{History: o.History, Until: o.Until[cfg.History]}
+	owners := map[ddl.Name]lint.Owner{}
+	for table, o := range file.Relations() {
+		owners[table] = lint.Owner{History: o.History, Until: o.Until[string(a.history.Format)]}
 	}
-	return nil
+	return owners, nil
 }
 
 // failOn is the least severity that fails.
@@ -216,8 +218,8 @@ func (a *app) fixFiles(ctx context.Context, in input, opt fixOptions) error {
 	if err != nil {
 		return err
 	}
-	cfg := a.lintConfig()
-	if err := a.owned(&cfg); err != nil {
+	cfg, err := a.lintConfig()
+	if err != nil {
 		return err
 	}
 	defer seldomCollect(j.sources)()
@@ -230,8 +232,8 @@ func (a *app) judge(ctx context.Context, in input) (*judged, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := a.lintConfig()
-	if err := a.owned(&cfg); err != nil {
+	cfg, err := a.lintConfig()
+	if err != nil {
 		return nil, err
 	}
 	if a.set.Lint.Snapshot != "" {

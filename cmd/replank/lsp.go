@@ -73,8 +73,8 @@ func (a *app) rewriteText(ctx context.Context, path, text string) (lint.Fixed, e
 	if err != nil {
 		return lint.Fixed{}, err
 	}
-	cfg := a.lintConfig()
-	if err := a.owned(&cfg); err != nil {
+	cfg, err := a.lintConfig()
+	if err != nil {
 		return lint.Fixed{}, err
 	}
 	if a.set.Lint.Snapshot != "" {

@@ -214,10 +214,14 @@ func (a *app) open(ctx context.Context, events func(migrate.Event)) (*migrate.En
 	if a.set.Verbose > 0 {
 		events = a.logged(events)
 	}
+	owners, err := a.owners()
+	if err != nil {
+		return nil, err
+	}
 	e, err := migrate.Open(ctx, migrate.Config{
 		DSN: a.set.dsn(), Owner: a.set.Owner, Accept: a.set.Accept, CancelBlockers: a.set.CancelBlockers,
 		LockBudget: a.set.LockBudget, LockWait: a.set.LockWait, Workers: a.set.Workers, FullPace: a.set.FullPace, BigRows: a.set.BigRows, DiskFree: int64(a.set.DiskFree),
-		Books: a.history.Books, Code: a.runner(), Outcome: a.outcome, VersionSchema: a.set.VersionSchema, Wait: a.set.Wait, Requester: a.requester(),
+		Books: a.history.Books, History: string(a.history.Format), Owners: owners, Code: a.runner(), Outcome: a.outcome, VersionSchema: a.set.VersionSchema, Wait: a.set.Wait, Requester: a.requester(),
 		Events: events, Logger: a.log,
 	})
 	if err != nil {
