@@ -38,6 +38,14 @@ type Selective interface {
 	Select(ms []Migration, applied map[string]bool) []Migration
 }
 
+// Select is the history as its tool takes it where these versions are applied. The books may be nil.
+func Select(b Books, ms []Migration, applied map[string]bool) []Migration {
+	if s, ok := b.(Selective); ok {
+		return s.Select(ms, applied)
+	}
+	return ms
+}
+
 // Statement is one statement and its parameters.
 type Statement struct {
 	SQL  string

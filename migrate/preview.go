@@ -84,6 +84,15 @@ func (p *Preview) Pending() []*File {
 	return out
 }
 
+// Migrations are those of Pending, as apply takes them: the members of a squash that is applied in part, not the squash.
+func (p *Preview) Migrations() []history.Migration {
+	var ms []history.Migration
+	for _, f := range p.Pending() {
+		ms = append(ms, f.migration)
+	}
+	return ms
+}
+
 // Err is why apply would refuse to begin; nil when it would not.
 func (p *Preview) Err() error {
 	var errs []error

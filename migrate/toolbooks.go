@@ -43,9 +43,7 @@ func (e *Engine) knownTo(ctx context.Context, j *journal.Journal, ms []history.M
 		return k, err
 	}
 	e.booksPresent = present
-	if s, ok := e.cfg.Books.(history.Selective); ok {
-		k.ms = s.Select(ms, applied)
-	}
+	k.ms = history.Select(e.cfg.Books, ms, applied)
 	var gone []string
 	for i, m := range k.ms {
 		r, there := k.known[m.Name]

@@ -66,6 +66,7 @@ func TestSquashAppliedInPart(t *testing.T) {
 	if got := strings.Join(pending, " "); !strings.HasSuffix(got, "stock.0003_note stock.0004_index") || strings.Contains(got, "squashed") {
 		t.Errorf("to be applied: %s", got)
 	}
+	lintOfSquash(t, project, dsn)
 	sum, err := e.Apply(t.Context(), x.Migrations(""))
 	if err != nil {
 		t.Fatalf("apply: %v (%s)", err, migrate.HintOf(err))
@@ -80,4 +81,21 @@ func TestSquashAppliedInPart(t *testing.T) {
 	django(dsn, "migrate", "--check")
 	django(dsn, "migrate", "--no-input")
 	same(t, own, dsn)
+}
+
+// lintOfSquash: lint judges what apply would take on the database of the snapshot.
+func lintOfSquash(t *testing.T, project history.Project, dsn string) {
+	t.Helper()
+	c := &clover{t: t, python: project.Python, dir: project.Dir, dsn: dsn, env: append(connection(t, dsn), "DATABASE_URL="+dsn,
+		"PYTHONDONTWRITEBYTECODE=1", "PATH="+filepath.Dir(project.Python)+string(os.PathListSeparator)+os.Getenv("PATH"))}
+	c.write("s.json", c.stdout("snapshot"))
+	out := c.replank(0, "lint", ".", "--snapshot", "s.json", "--format", "junit", "--fail-on", "error")
+	for _, file := range []string{"stock/migrations/0003_note.py", "stock/migrations/0004_index.py"} {
+		contains(t, out, file)
+	}
+	for _, file := range []string{"stock/migrations/0001_squashed", "stock/migrations/0001_initial", "stock/migrations/0002_amount", "already exists"} {
+		if strings.Contains(out, file) {
+			t.Errorf("%s is judged:\n%s", file, out)
+		}
+	}
 }

@@ -110,7 +110,7 @@ func (a *app) plan(ctx context.Context, ms []history.Migration, opt planOptions)
 	refused := p.Err()
 	var said *oracle.Judgement
 	if opt.live {
-		if said, err = a.tryLive(ctx, ms, p); err != nil {
+		if said, err = a.tryLive(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -137,7 +137,7 @@ func (a *app) plan(ctx context.Context, ms []history.Migration, opt planOptions)
 }
 
 // tryLive prepares the live statements on a clone of the database, before and after the migrations that are pending.
-func (a *app) tryLive(ctx context.Context, ms []history.Migration, p *migrate.Preview) (said *oracle.Judgement, err error) {
+func (a *app) tryLive(ctx context.Context, p *migrate.Preview) (said *oracle.Judgement, err error) {
 	snap, err := oracle.Take(ctx, oracle.TakeConfig{DSN: a.set.dsn(), Logger: a.log})
 	if err != nil {
 		return nil, a.connectError(err)
@@ -150,12 +150,7 @@ func (a *app) tryLive(ctx context.Context, ms []history.Migration, p *migrate.Pr
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, clone.Close(ctx)) }()
-	pending := map[string]bool{}
-	for _, f := range p.Files {
-		pending[f.Name] = f.Status == migrate.Pending
-	}
-	said, err = clone.Workload(ctx, slices.DeleteFunc(slices.Clone(ms), func(m history.Migration) bool { return !pending[m.Name] }))
-	if err != nil {
+	if said, err = clone.Workload(ctx, p.Migrations()); err != nil {
 		return nil, err
 	}
 	said.Failed = slices.Clone(said.Failed)

@@ -280,13 +280,13 @@ func (j *judged) keepOnly(path string) {
 // lintRead reads the history up to the file that is judged, or all of it.
 func (a *app) lintRead(ctx context.Context, in input) ([]history.Migration, error) {
 	if in.only == "" {
-		return a.readToJudge(ctx, in.paths)
+		return a.readCounting(ctx, in.paths)
 	}
 	a.history = history.History{} // an editor has files of several open
 	var ms []history.Migration
 	if in.only != stdinPath || len(in.paths) > 0 {
 		var err error
-		if ms, err = a.readToJudge(ctx, a.around(in)); err != nil && len(in.paths) > 0 {
+		if ms, err = a.readCounting(ctx, a.around(in)); err != nil && len(in.paths) > 0 {
 			return nil, err
 		}
 		if len(ms) == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -74,26 +75,52 @@ func (a *app) useSnapshot(ctx context.Context, in input, j *judged, cfg *lint.Co
 	return a.tryWorkload(ctx, snap, pending, judged)
 }
 
+// readCounting is readToJudge. With a snapshot it gives the migrations that count on its database: those that the tool,
+// and apply, would take there.
+func (a *app) readCounting(ctx context.Context, paths []string) ([]history.Migration, error) {
+	ms, err := a.readToJudge(ctx, paths)
+	if err != nil || a.set.Lint.Snapshot == "" {
+		return ms, err
+	}
+	snap, err := a.snapshot()
+	if err != nil {
+		return nil, err
+	}
+	versions, err := a.versionsIn(snap)
+	return history.Select(a.history.Books, ms, versions), err
+}
+
+// versionsIn are those that the tool of the history had applied when the snapshot was taken.
+func (a *app) versionsIn(snap *ddl.Snapshot) (map[string]bool, error) {
+	versions := map[string]bool{}
+	for _, t := range snap.Applied {
+		if a.history.Books == nil || t.Tool != string(a.history.Format) {
+			continue
+		}
+		found, err := a.history.Books.Read(t.Versions)
+		if err != nil {
+			return nil, fmt.Errorf("the snapshot's %s: %w", t.Table, err)
+		}
+		maps.Copy(versions, found)
+	}
+	return versions, nil
+}
+
 // appliedIn are the migrations that the database had when the snapshot was taken, by name.
 func (a *app) appliedIn(snap *ddl.Snapshot, ms []history.Migration) (map[string]bool, error) {
+	versions, err := a.versionsIn(snap)
+	if err != nil {
+		return nil, err
+	}
 	applied := map[string]bool{}
-	books := a.history.Books
+	for _, m := range ms {
+		applied[m.Name] = versions[m.Version]
+	}
 	for _, t := range snap.Applied {
 		if t.Tool == "replank" { // whatever tool they are of
 			for _, name := range t.Versions {
 				applied[name] = true
 			}
-			continue
-		}
-		if books == nil || t.Tool != string(a.history.Format) {
-			continue
-		}
-		versions, err := books.Read(t.Versions)
-		if err != nil {
-			return nil, fmt.Errorf("the snapshot's %s: %w", t.Table, err)
-		}
-		for _, m := range ms {
-			applied[m.Name] = applied[m.Name] || versions[m.Version]
 		}
 	}
 	return applied, nil
