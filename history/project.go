@@ -81,12 +81,16 @@ func projectsBelow(dir string, depth int) []Project {
 	entries, _ := os.ReadDir(dir) // a folder that cannot be read holds no project of ours
 	for _, e := range entries {
 		below := filepath.Join(dir, e.Name())
-		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") || e.Name() == "node_modules" || exists(filepath.Join(below, "pyvenv.cfg")) {
-			continue
+		if e.IsDir() && holdsSources(below, e.Name()) {
+			found = append(found, projectsBelow(below, depth-1)...)
 		}
-		found = append(found, projectsBelow(below, depth-1)...)
 	}
 	return found
+}
+
+// holdsSources says that a folder may hold what people have written, and not what tools have put there.
+func holdsSources(dir, name string) bool {
+	return !strings.HasPrefix(name, ".") && name != "node_modules" && name != "__pycache__" && !exists(filepath.Join(dir, "pyvenv.cfg"))
 }
 
 // isDjango says how the project is loaded.

@@ -38,18 +38,10 @@ With --gate --watch it waits for the answer to be 0 or 4.`,
 			if len(args) == 0 && gate {
 				args = a.set.Migrations // a gate that forgot them would open too early
 			}
-			var ms []history.Migration
-			if len(args) > 0 { // the books of their tool say what is applied
-				var err error
-				if ms, err = a.read(cmd.Context(), args); err != nil {
-					return err
-				}
-			}
-			e, err := a.open(cmd.Context(), nil)
-			if err != nil {
+			s := &statusView{app: a, paths: args, gate: gate, began: time.Now()}
+			if err := s.open(cmd.Context()); err != nil {
 				return err
 			}
-			s := &statusView{app: a, engine: e, paths: args, ms: ms, gate: gate, began: time.Now()}
 			if watch {
 				return s.watch(cmd.Context())
 			}
@@ -65,7 +57,8 @@ type statusView struct {
 	*app
 	engine *migrate.Engine
 	paths  []string
-	ms     []history.Migration // what the first look finds in the paths, read already
+	ms     []history.Migration // of the paths
+	files  string              // the fingerprint of what ms was read from
 	gate   bool
 	began  time.Time
 	shown  string // printed last
@@ -79,6 +72,35 @@ type statusJSON struct {
 	Pending []string `json:"pending,omitempty"`
 	// Gate says why the gate is shut; empty = it is open.
 	Gate []string `json:"gate,omitempty"`
+}
+
+// open connects, with the books of the tool whose migrations the paths are: they say what is applied. Called again, it
+// does both anew where the files have changed: to read them takes seconds of Python where they are a project's.
+func (s *statusView) open(ctx context.Context) error {
+	before := s.history
+	files := before.Fingerprint(s.paths...)
+	if s.engine != nil && (len(s.paths) == 0 || files == s.files) {
+		return nil
+	}
+	if len(s.paths) > 0 {
+		var err error
+		if s.ms, err = s.read(ctx, s.paths); err != nil {
+			return err
+		}
+		// What has changed meanwhile may have been read before it did, and is read again.
+		if s.files = ""; before.Fingerprint(s.paths...) == files {
+			s.files = s.history.Fingerprint(s.paths...)
+		}
+	}
+	e, err := s.app.open(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if s.engine != nil {
+		s.engine.Close()
+	}
+	s.engine = e
+	return nil
 }
 
 // once prints the status and gives the answer of the gate.
@@ -118,14 +140,7 @@ func (s *statusView) look(ctx context.Context) (doc statusJSON, gate error, err 
 	}
 	doc = statusJSON{Kind: "status", Status: st}
 	if len(s.paths) > 0 {
-		ms := s.ms
-		s.ms = nil
-		if ms == nil {
-			if ms, err = s.read(ctx, s.paths); err != nil {
-				return doc, nil, err
-			}
-		}
-		p, err := s.engine.Plan(ctx, ms)
+		p, err := s.engine.Plan(ctx, s.ms)
 		if err != nil {
 			return doc, nil, err
 		}
@@ -170,14 +185,22 @@ func (s *statusView) watch(ctx context.Context) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	screen := isTerminal(s.process.out, s.getenv) && !s.set.JSON
+	var gate error = &notYetError{[]string{"interrupted"}}
+	leave := func() error { // Ctrl-C is how one leaves; a gate is as it was seen last
+		if s.gate {
+			return gate
+		}
+		return nil
+	}
 	for {
-		doc, gate, err := s.look(ctx)
+		doc, now, err := s.look(ctx)
 		if ctx.Err() != nil {
-			return nil // Ctrl-C is how one leaves
+			return leave()
 		}
 		if err != nil {
 			return err
 		}
+		gate = now
 		key, err := json.Marshal(doc)
 		if err != nil {
 			return fmt.Errorf("encode the status: %w", err)
@@ -204,11 +227,13 @@ func (s *statusView) watch(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			if s.gate {
-				return gate
-			}
-			return nil
+			return leave()
 		case <-tick.C:
+		}
+		if err := s.open(ctx); ctx.Err() != nil {
+			return leave()
+		} else if err != nil {
+			return err
 		}
 	}
 }
