@@ -36,11 +36,30 @@ var (
 
 // Open reads the history that folders and files hold. They are of one format.
 func (c Config) Open(paths ...string) (*History, error) {
+	r, l, err := c.detect(paths)
+	if err != nil {
+		return nil, err
+	}
+	return r.open(paths, l)
+}
+
+// Detect says which format Open takes folders and files for, without reading them as one. It takes those for Bare that
+// show no tool's mark, whatever they are.
+func (c Config) Detect(paths ...string) (Format, error) {
+	r, _, err := c.detect(paths)
+	if err != nil {
+		return "", err
+	}
+	return r.h.Format, nil
+}
+
+// detect finds the format of the paths. The listing is nil where none was needed.
+func (c Config) detect(paths []string) (*reader, *listing, error) {
 	if len(paths) == 0 {
-		return nil, errors.New("no migrations were named")
+		return nil, nil, errors.New("no migrations were named")
 	}
 	if c.Format != "" && !slices.Contains(Formats, c.Format) {
-		return nil, fmt.Errorf("no format of a history: %q (there are %s)", c.Format, formats(Formats))
+		return nil, nil, fmt.Errorf("no format of a history: %q (there are %s)", c.Format, formats(Formats))
 	}
 	if c.Getenv == nil {
 		c.Getenv = func(string) (string, bool) { return "", false }
@@ -50,23 +69,23 @@ func (c Config) Open(paths ...string) (*History, error) {
 	}
 	r := &reader{Config: c, h: &History{Format: c.Format, Because: "chosen", Root: paths[0], outOfOrder: c.OutOfOrder}}
 	if c.Format != "" {
-		return r.open(paths, nil)
+		return r, nil, nil
 	}
 	for _, path := range paths {
 		if root, plan := sqitchRoot(path); plan != "" {
 			r.h.Format, r.h.Because, r.h.Root = Sqitch, plan+" is there", root
-			return r.open(paths, nil)
+			return r, nil, nil
 		}
 	}
 	for _, path := range paths {
 		if conf := flywayConfigIn(path); conf != "" {
 			r.h.Format, r.h.Because, r.h.Root = Flyway, conf+" is there", path
-			return r.open(paths, nil)
+			return r, nil, nil
 		}
 	}
 	l, err := r.listAndLoad(paths, ofSomeTool)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	claims := l.claims()
 	found := slices.Sorted(maps.Keys(claims))
@@ -78,12 +97,12 @@ func (c Config) Open(paths ...string) (*History, error) {
 		for _, f := range found {
 			because = append(because, string(f)+": "+claims[f].because)
 		}
-		return nil, &Error{Path: r.h.Root, Err: fmt.Errorf("this may be a history of %s (%s)", formats(found), strings.Join(because, "; ")),
+		return nil, nil, &Error{Path: r.h.Root, Err: fmt.Errorf("this may be a history of %s (%s)", formats(found), strings.Join(because, "; ")),
 			hint: fmt.Sprintf("say which in replank.toml: history = %q", found[0])}
 	default:
 		r.h.Format, r.h.Because = found[0], claims[found[0]].because
 	}
-	return r.open(paths, l)
+	return r, l, nil
 }
 
 func (l *listing) claims() map[Format]*claim {

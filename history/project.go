@@ -53,6 +53,14 @@ func ProjectAt(path string) (Project, bool) {
 	return Project{}, false
 }
 
+// Path leads [ProjectAt] to the project: its folder, or its file where that holds two.
+func (p Project) Path() string {
+	if len(projectsIn(p.Dir)) < 2 {
+		return p.Dir
+	}
+	return filepath.Join(p.Dir, map[string]string{django: manageFile, alembic: alembicFile}[p.Framework])
+}
+
 // Projects are the projects at a path: that of ProjectAt, both where a folder holds both, and where it holds none those
 // of the folders below, three levels deep.
 func Projects(path string) []Project {

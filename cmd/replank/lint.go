@@ -78,10 +78,20 @@ func (a *app) lint(ctx context.Context, paths []string, opt lintOptions) error {
 	if err != nil {
 		return err
 	}
-	if opt.fix.write || opt.fix.diff {
-		return a.fixFiles(ctx, in, opt.fix)
+	inputs, err := a.apart(in)
+	if err != nil {
+		return err
 	}
-	j, err := a.judge(ctx, in)
+	if opt.fix.write || opt.fix.diff {
+		if len(inputs) > 1 {
+			return &usageError{err: errors.New("--fix and --diff take one history, and here are several"), hint: "name one: " + inputNames(inputs)}
+		}
+		return a.fixFiles(ctx, inputs[0], opt.fix)
+	}
+	if len(inputs) > 1 {
+		a.messages.wrapped(a.messages.paint(yellow, "notice: "), "", "several histories, each judged by itself: "+inputNames(inputs))
+	}
+	j, err := a.judgeAll(ctx, inputs)
 	if err != nil {
 		return err
 	}

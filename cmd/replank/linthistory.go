@@ -1,11 +1,79 @@
 package main
 
 import (
+	"context"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/replank/replank/history"
 	"github.com/replank/replank/lint"
 )
+
+// apart divides an input into histories: each project of Django or Alembic that the paths lead to is one, and so are
+// folders of SQL together. A tree with projects in it is a folder of SQL as well where it shows the mark of a tool: other
+// files in it are not migrations.
+func (a *app) apart(in input) ([]input, error) {
+	if in.only != "" || a.set.History != "" {
+		return []input{in}, nil
+	}
+	var list []input
+	var sql []string
+	for _, path := range cmpPaths(in.paths, a.set.Migrations) {
+		if filepath.Ext(path) == ".json" {
+			list = append(list, input{paths: []string{path}})
+			continue
+		}
+		found := history.Projects(path)
+		for _, p := range found {
+			list = append(list, input{paths: []string{p.Path()}})
+		}
+		if len(found) == 0 {
+			sql = append(sql, path)
+		} else if _, itself := history.ProjectAt(path); !itself {
+			format, err := a.historyConfig("").Detect(path)
+			if err != nil {
+				return nil, err
+			}
+			if format != history.Bare {
+				sql = append(sql, path)
+			}
+		}
+	}
+	if len(sql) > 0 || len(list) == 0 {
+		list = append(list, input{paths: sql})
+	}
+	return list, nil
+}
+
+func inputNames(inputs []input) string {
+	var names []string
+	for _, in := range inputs {
+		names = append(names, in.paths...)
+	}
+	return strings.Join(names, ", ")
+}
+
+// judgeAll judges histories one by one, and takes together what is found in them.
+func (a *app) judgeAll(ctx context.Context, inputs []input) (*judged, error) {
+	var all *judged
+	for _, in := range inputs {
+		j, err := a.judge(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		if all == nil {
+			all = j
+			continue
+		}
+		all.sources = append(all.sources, j.sources...)
+		r := all.report
+		r.Findings = append(r.Findings, j.report.Findings...)
+		r.Files, r.Statements = r.Files+j.report.Files, r.Statements+j.report.Statements
+		r.Unjudged = r.Unjudged || j.report.Unjudged
+	}
+	return all, nil
+}
 
 // historyProblems reports what the reader of the history found.
 func (a *app) historyProblems(j *judged) {

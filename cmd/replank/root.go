@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os/user"
@@ -348,7 +349,22 @@ func (a *app) openHistory(ctx context.Context, paths []string) (*history.History
 	if export != nil {
 		return export.History(paths[0]), nil
 	}
-	return a.historyConfig("").Open(paths...)
+	h, err := a.historyConfig("").Open(paths...)
+	if err != nil && len(paths) == 1 && a.set.History == "" {
+		if found := history.Projects(paths[0]); len(found) > 0 {
+			return nil, &usageError{err: err, hint: nameOne(found)}
+		}
+	}
+	return h, err
+}
+
+// nameOne says how projects are named where one of them is meant.
+func nameOne(found []history.Project) string {
+	var names []string
+	for _, p := range found {
+		names = append(names, p.Path()+" ("+p.Framework+")")
+	}
+	return "name the project that is meant: " + strings.Join(names, ", ")
 }
 
 // openExport reads the project of a framework, or what its companion package has exported of it; nil when it is neither.
@@ -360,6 +376,9 @@ func (a *app) openExport(ctx context.Context, paths []string) (*history.Export, 
 		return history.ReadExport(paths[0], "")
 	}
 	if p, ok := history.ProjectAt(paths[0]); ok {
+		if found := history.Projects(paths[0]); len(found) > 1 {
+			return nil, &usageError{err: fmt.Errorf("%s holds two projects", paths[0]), hint: nameOne(found)}
+		}
 		return p.Export(ctx)
 	}
 	return nil, nil
