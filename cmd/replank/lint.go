@@ -88,9 +88,6 @@ func (a *app) lint(ctx context.Context, paths []string, opt lintOptions) error {
 		}
 		return a.fixFiles(ctx, inputs[0], opt.fix)
 	}
-	if len(inputs) > 1 {
-		a.messages.wrapped(a.messages.paint(yellow, "notice: "), "", "several histories, each judged by itself: "+inputNames(inputs))
-	}
 	j, err := a.judgeAll(ctx, inputs)
 	if err != nil {
 		return err

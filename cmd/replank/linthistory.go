@@ -19,6 +19,7 @@ func (a *app) apart(in input) ([]input, error) {
 	}
 	var list []input
 	var sql []string
+	divided := false // more was found than was named
 	for _, path := range cmpPaths(in.paths, a.set.Migrations) {
 		if filepath.Ext(path) == ".json" {
 			list = append(list, input{paths: []string{path}})
@@ -28,9 +29,11 @@ func (a *app) apart(in input) ([]input, error) {
 		for _, p := range found {
 			list = append(list, input{paths: []string{p.Path()}})
 		}
+		_, itself := history.ProjectAt(path)
+		divided = divided || len(found) > 1 || len(found) == 1 && !itself
 		if len(found) == 0 {
 			sql = append(sql, path)
-		} else if _, itself := history.ProjectAt(path); !itself {
+		} else if !itself {
 			format, err := a.historyConfig("").Detect(path)
 			if err != nil {
 				return nil, err
@@ -42,6 +45,10 @@ func (a *app) apart(in input) ([]input, error) {
 	}
 	if len(sql) > 0 || len(list) == 0 {
 		list = append(list, input{paths: sql})
+	}
+	if divided {
+		a.messages.wrapped(a.messages.paint(yellow, "notice: "), "", "what is judged, each history by itself: "+inputNames(list)+
+			" (plain SQL beside projects has to be named)")
 	}
 	return list, nil
 }
