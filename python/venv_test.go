@@ -18,7 +18,7 @@ var (
 		"django-waffle==5.0.*", "django-reversion==6.4.*"}}
 	newest = pyenv.Environment{Name: "django61", Newest: true, Packages: []string{
 		"Django==6.1.*", "psycopg[binary]==3.3.*", "pytest", "jsonschema", "alembic==1.20.*", "SQLAlchemy==2.1.*",
-		"django-oauth-toolkit==3.4.*", "wagtail==8.0.*", "django-allauth==65.*", "django-celery-beat==2.9.*",
+		"django-oauth-toolkit==3.4.*", "wagtail==8.0.*", "django-allauth==65.*",
 		"django-celery-results==2.6.*", "django-taggit==6.1.*", "django-reversion==6.4.*"}}
 )
 
