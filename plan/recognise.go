@@ -11,21 +11,21 @@ import (
 // recognise finds the statements that mean one change together, before any of them is compiled.
 func (c *compiler) recognise(stmts []ddl.Statement) error {
 	c.findSplits(stmts)
-	c.twins.dropDefault = map[madeRoom]bool{}
+	c.twins.dropDefault = map[madeRoom]typed{}
 	c.twins.rebuilt = map[string]string{}
 	type later struct{ table, column string }
-	typed := map[later]bool{}
+	types := map[later]typed{}
 	made := map[string]bool{}
 	for _, st := range slices.Backward(stmts) {
-		for _, op := range slices.Backward(st.Ops) {
+		for i, op := range slices.Backward(st.Ops) {
 			switch op := op.(type) {
 			case ddl.AlterColumnType:
-				typed[later{op.Table.Name, op.Column}] = true
+				types[later{op.Table.Name, op.Column}] = typed{op, st, i}
 			case ddl.SetDefault:
 				// DROP DEFAULT before the type changes is how a person makes room for the new default. Old
 				// writers keep the default they have until the swap.
-				if op.Expr == "" && typed[later{op.Table.Name, op.Column}] {
-					c.twins.dropDefault[madeRoom{st.Pos, op.Column}] = true
+				if to, ok := types[later{op.Table.Name, op.Column}]; ok && op.Expr == "" {
+					c.twins.dropDefault[madeRoom{st.Pos, op.Column}] = to
 				}
 			case ddl.CreateEnum:
 				made[op.Type.Name] = true
@@ -46,12 +46,32 @@ type madeRoom struct {
 	column string
 }
 
+// typed is a type change of the file, where it stands.
+type typed struct {
+	op ddl.AlterColumnType
+	st ddl.Statement
+	nr int // among the changes of the statement
+}
+
+// byTwin reports whether a type change that comes later in the file will be made by a twin column.
+func (c *compiler) byTwin(t typed) bool {
+	r := c.now.Relation(t.op.Table)
+	if r == nil || r.Kind != 'r' && r.Kind != 'p' || c.fresh[r.Name] || plainly(t.st) {
+		return false
+	}
+	sql := t.st.SQL
+	if len(t.st.Ops) > 1 {
+		sql = t.st.Alone(t.nr)
+	}
+	return c.typeChange(t.op, sql)
+}
+
 // afterHeld handles what comes behind a change that the file itself defers to complete: it has to wait too,
 // and can only do so when it is a moment's work.
 func (c *compiler) afterHeld(op ddl.Op, sql string) (bool, error) {
 	switch op := op.(type) {
 	case ddl.SetDefault:
-		if op.Expr == "" && c.twins.dropDefault[madeRoom{c.stmt.Pos, op.Column}] {
+		if to, ok := c.twins.dropDefault[madeRoom{c.stmt.Pos, op.Column}]; ok && op.Expr == "" && c.byTwin(to) {
 			return true, nil // the swap leaves the default away
 		}
 		if c.twins.splits[c.resolve(op.Table)].adds(op.Column) {

@@ -26,8 +26,8 @@ type twinSet struct {
 	splits map[ddl.Name]*split
 	once   map[ddl.Pos]string // statements that compute something once from what the file drops
 
-	dropDefault map[madeRoom]bool // DROP DEFAULT that makes room for a new type
-	rebuilt     map[string]string // enum that is built again → what the old one is called then
+	dropDefault map[madeRoom]typed // DROP DEFAULT that makes room for a new type
+	rebuilt     map[string]string  // enum that is built again → what the old one is called then
 	enums       []enumPair
 	done        map[ddl.Name][]string // columns of either shape, per table
 	indexes     map[ddl.Name]bool     // under the name they have until complete
