@@ -24,8 +24,10 @@ type CodeRun struct {
 	At        []int // as in Code; none: the whole migration
 	Backwards bool
 	Atomic    bool
-	DSN       string
-	Database  string // the name of the database, where DSN leaves it to the environment
+	// Deferred says that what an operation leaves for the end of its migration is somebody else's to execute.
+	Deferred bool
+	DSN      string
+	Database string // the name of the database, where DSN leaves it to the environment
 	// Enlist and Mark are statements on the journal that return a row, or nothing may be done any more.
 	Enlist, Mark string
 	// Session are statements of the framework's session before the code.
@@ -197,7 +199,7 @@ func (w *worker) ask(c CodeRun) error {
 		at = []int{}
 	}
 	request, err := json.Marshal(map[string]any{
-		"app": app, "name": name, "revision": c.Migration, "at": at, "backwards": c.Backwards, "atomic": c.Atomic, "database": c.Place.Database,
+		"app": app, "name": name, "revision": c.Migration, "at": at, "backwards": c.Backwards, "atomic": c.Atomic, "deferred": c.Deferred, "database": c.Place.Database,
 		"dsn": c.DSN, "dbname": c.Database, "enlist": c.Enlist, "mark": c.Mark, "session": append([]string{}, c.Session...),
 	})
 	if err != nil {

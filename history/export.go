@@ -300,23 +300,62 @@ func (e *Export) migration(m *exportedMigration, alias string, applied map[strin
 	var text strings.Builder
 	for i := range m.Operations {
 		op := &m.Operations[i]
-		if op.Code != nil && !slices.Contains(op.SkippedOn, alias) {
-			c := op.Code
-			made.Code = append(made.Code, Code{Offset: text.Len(), Name: c.Name, Path: e.file(c.Path, m.Path), Line: c.Line,
-				At: c.At, Atomic: c.Atomic, Nothing: c.Nothing, Schema: c.Schema, Back: c.Back})
-		}
 		if op.Error != "" && op.Code == nil {
 			made.Unknown = append(made.Unknown, e.unknown(m, op))
 		}
-		e.add(&made, &text, m, op, op.parts(alias).SQL)
+		start, sql := text.Len(), op.parts(alias).SQL
+		e.add(&made, &text, m, op, sql)
+		if op.runsOn(alias) {
+			c := op.Code
+			k := Code{Offset: start, Name: c.Name, Path: e.file(c.Path, m.Path), Line: c.Line,
+				At: c.At, Atomic: c.Atomic, Nothing: c.Nothing, Schema: c.Schema, Back: c.Back}
+			if op.byFramework() {
+				k.SQL, k.End = sql, text.Len()
+			}
+			made.Code = append(made.Code, k)
+		}
 	}
 	for i := range m.Operations {
 		op := &m.Operations[i]
 		e.add(&made, &text, m, op, op.parts(alias).Deferred)
 	}
 	made.Text = text.String()
+	e.blind(&made, m, alias)
 	made.Checksum = e.checksum(made)
 	return made
+}
+
+// byFramework says that the framework has to execute an operation of SQL, because what it executes depends on the
+// database.
+func (op *exportedOperation) byFramework() bool {
+	return op.Error != "" && op.Code != nil && op.Code.At != nil
+}
+
+// runsOn says that an operation has code for a database: routers keep some of it, and some statements, from it.
+func (op *exportedOperation) runsOn(alias string) bool {
+	if op.Code == nil || slices.Contains(op.SkippedOn, alias) {
+		return false
+	}
+	return !op.byFramework() || len(op.SQL) == 0 || len(op.parts(alias).SQL) > 0
+}
+
+// blind finds the operations of which nothing is known, not even what they make, with statements behind them: these
+// cannot be planned.
+func (e *Export) blind(made *Migration, m *exportedMigration, alias string) {
+	code := made.Code
+	for i := range m.Operations {
+		op := &m.Operations[i]
+		if !op.runsOn(alias) {
+			continue
+		}
+		k := code[0]
+		code = code[1:]
+		if op.byFramework() && len(k.SQL) == 0 && k.Offset < len(made.Text) {
+			u := e.unknown(m, op)
+			u.Reason += "; what stands behind it cannot be planned"
+			made.Unknown = append(made.Unknown, u)
+		}
+	}
 }
 
 func (op *exportedOperation) parts(alias string) sqlParts {

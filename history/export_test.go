@@ -60,6 +60,44 @@ func TestExportedMigration(t *testing.T) {
 	}
 }
 
+// TestUnknownOperations: the framework executes what depends on the database, where it is executed at all. Nothing can
+// be planned behind an operation of which nothing is known.
+func TestUnknownOperations(t *testing.T) {
+	e := decode(t, `{"format":"replank-history","version":1,"framework":{"name":"django","version":"5.2"},"root":"/project","migrations":[
+{"app":"a","name":"0001","path":"a/1.py","needs":[],"atomic":true,"operations":[
+  {"kind":"RunPython","code":{"name":"a.f","at":[0],"atomic":true}},
+  {"kind":"AddField","target":"t.x","line":9,"sql":["ALTER TABLE t ADD x int DEFAULT 0"],"deferred":["CREATE INDEX i ON t (x)"],"error":"asks",
+   "code":{"name":"AddField t.x","at":[1],"atomic":true,"back":"code"},"on":{"other":{"sql":[]}}},
+  {"kind":"RunPython","code":{"name":"a.g","at":[2],"atomic":true}}]},
+{"app":"a","name":"0002","path":"a/2.py","needs":["a.0001"],"atomic":true,"operations":[
+  {"kind":"Look","line":3,"error":"asks","code":{"name":"Look","at":[0],"atomic":true,"schema":true}}]},
+{"app":"a","name":"0003","path":"a/3.py","needs":["a.0002"],"atomic":true,"operations":[
+  {"kind":"Look","line":3,"error":"asks","code":{"name":"Look","at":[0],"atomic":true,"schema":true}},
+  {"kind":"RunSQL","sql":["SELECT 1"]}]}]}`)
+	ms := e.Migrations("")
+	const sql = "ALTER TABLE t ADD x int DEFAULT 0"
+	end := len(sql + ";\n")
+	want := []Code{
+		{Name: "a.f", Path: "/project/a/1.py", At: []int{0}, Atomic: true},
+		{Name: "AddField t.x", Path: "/project/a/1.py", At: []int{1}, Atomic: true, Back: BackByCode, SQL: []string{sql}, End: end},
+		{Name: "a.g", Path: "/project/a/1.py", At: []int{2}, Atomic: true, Offset: end},
+	}
+	if d := cmp.Diff(want, ms[0].Code); d != "" {
+		t.Error(d)
+	}
+	if want := sql + ";\nCREATE INDEX i ON t (x);\n"; ms[0].Text != want {
+		t.Errorf("the text is %q", ms[0].Text)
+	}
+	if n := len(e.Migrations("other")[0].Code); n != 2 {
+		t.Errorf("on a database to which routers do not let it there are %d pieces of code, want 2", n)
+	}
+	for i, unknown := range []int{0, 0, 1} {
+		if got := ms[i].Unknown; len(got) != unknown {
+			t.Errorf("%s: %+v", ms[i].Name, got)
+		}
+	}
+}
+
 func TestSquashGivesWay(t *testing.T) {
 	e := decode(t, squashed)
 	for _, tt := range []struct {

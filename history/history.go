@@ -35,8 +35,8 @@ type Migration struct {
 	// Code are the places where the framework runs code of its own, in order, and Place is where it can be run.
 	Code  []Code
 	Place Place
-	// Unknown are its operations whose SQL depends on the database: what stands for them in Text, if anything, is for
-	// judging only.
+	// Unknown are its operations whose SQL depends on the database and that cannot be run at their place: what stands
+	// behind them would have to be planned, or the export does not say where they are.
 	Unknown []Unknown
 	// Origins say where parts of Text come from, in order of Offset. Without any, Text is the file at Path, with
 	// blanks for what is not the way forward, so that positions in it are positions in the file.
@@ -68,6 +68,10 @@ type Code struct {
 	// Schema says that it may change the schema, as far as its text tells.
 	Schema bool
 	Back   WayBack
+	// SQL is what it executes by itself, and Text has that from Offset to End: an operation whose statements are known
+	// but for a value that depends on the database. What stands in place of that value is a guess, for judging only.
+	SQL []string
+	End int
 }
 
 // WayBack is what takes code back.

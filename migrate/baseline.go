@@ -345,11 +345,13 @@ func (x *executor) executeApart(ctx context.Context, file *ddl.File, code []plan
 			return err
 		}
 	}
+	end := 0 // before it, code has executed the statements
 	until := func(offset int) error {
 		for len(code) > 0 && code[0].Offset <= offset {
 			if err := x.askFramework(ctx, code[0].CodeSpec, x.lease.GuardSQL(), false); err != nil {
 				return err
 			}
+			end = max(end, code[0].End)
 			code = code[1:]
 		}
 		return nil
@@ -357,6 +359,9 @@ func (x *executor) executeApart(ctx context.Context, file *ddl.File, code []plan
 	for _, st := range file.Statements {
 		if err := until(st.Pos.Offset); err != nil {
 			return err
+		}
+		if st.Pos.Offset < end {
+			continue
 		}
 		if _, err := sess.Exec(ctx, st.SQL, pgx.QueryExecModeSimpleProtocol); err != nil {
 			return &statementError{sql: st.SQL, err: err}

@@ -184,7 +184,7 @@ func (x *executor) askFramework(ctx context.Context, code plan.CodeSpec, mark st
 		session = append(session, "SET ROLE "+pg.Ident(x.e.cfg.Owner))
 	}
 	place := x.run.Plan.Place
-	return x.e.cfg.Code.Run(ctx, history.CodeRun{Migration: x.run.Name, At: code.At, Backwards: backwards, Atomic: code.Atomic,
+	return x.e.cfg.Code.Run(ctx, history.CodeRun{Migration: x.run.Name, At: code.At, Backwards: backwards, Atomic: code.Atomic, Deferred: len(code.SQL) > 0,
 		DSN: x.e.cfg.DSN, Database: sv.Database, Enlist: x.lease.EnlistSQL(x.run.ID), Mark: mark, Session: session,
 		Place: history.Place{Framework: place.Framework, Dir: place.Dir, Database: place.Database}})
 }
@@ -230,13 +230,14 @@ func (x *executor) settleCode(ctx context.Context, s plan.Step, to string, cause
 // codeOf is the code of a migration as the compiler takes it, and where it runs.
 func codeOf(m history.Migration) (code []plan.Code, place *plan.Place) {
 	for _, c := range m.Code {
-		k := plan.Code{Offset: c.Offset, CodeSpec: plan.CodeSpec{Name: c.Name, At: c.At, Atomic: c.Atomic, Nothing: c.Nothing, Back: c.Back == history.BackByCode}}
+		k := plan.Code{Offset: c.Offset, CodeSpec: plan.CodeSpec{Name: c.Name, At: c.At, Atomic: c.Atomic, Nothing: c.Nothing, Back: c.Back == history.BackByCode, SQL: c.SQL},
+			End: c.End, Schema: c.Schema}
 		k.Source.File, k.Source.Line, k.Source.Column = c.Path, c.Line, 1
 		if c.Back == history.BackNone {
 			k.Irreversible = "it has no way back"
 		}
 		if c.At == nil {
-			k.Offset, k.Schema = 0, c.Schema
+			k.Offset, k.End = 0, len(m.Text) // all of it
 		}
 		if k.Nothing && !k.Back && k.Irreversible == "" {
 			continue

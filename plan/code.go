@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"errors"
 	"slices"
+	"strings"
 
 	"github.com/replank/replank/ddl"
 )
@@ -10,6 +12,7 @@ import (
 type Code struct {
 	CodeSpec
 	Offset int // in the file's text, before the statement that follows
+	End    int // behind the statements that it executes by itself, CodeSpec.SQL
 	Source ddl.Pos
 	// Schema says that it may change the schema, and that nobody has planned that.
 	Schema bool
@@ -31,6 +34,8 @@ type CodeSpec struct {
 	Nothing bool `json:"nothing,omitempty"`
 	// Back says that code takes it back; otherwise there is nothing to take back, unless the step is irreversible.
 	Back bool `json:"back,omitempty"`
+	// SQL is what it executes, where that is known but for a value which only the database knows: a guess stands there.
+	SQL []string `json:"sql,omitempty"`
 }
 
 // Place is the project of a framework on the machine that has planned.
@@ -40,15 +45,60 @@ type Place struct {
 	Database  string `json:"database,omitempty"`
 }
 
-// codeUntil puts the code that stands before the statement at this offset into the plan.
-func (c *compiler) codeUntil(offset int) error {
+// codeUntil puts the code that stands before the statement at this offset into the plan. It returns the statements that
+// are left: some code executes the next ones by itself.
+func (c *compiler) codeUntil(offset int, stmts []ddl.Statement) ([]ddl.Statement, error) {
 	for len(c.ahead) > 0 && c.ahead[0].Offset <= offset {
 		k := c.ahead[0]
 		c.ahead = c.ahead[1:]
+		n := 0
+		for n < len(stmts) && stmts[n].Pos.Offset < k.End {
+			n++
+		}
 		c.stmt = ddl.Statement{Pos: k.Source}
 		if err := c.code(k); err != nil {
-			return c.at(err)
+			return nil, c.at(err)
 		}
+		if err := c.byCode(k, stmts[:n]); err != nil {
+			return nil, c.at(err)
+		}
+		stmts = stmts[n:]
+	}
+	return stmts, nil
+}
+
+// byCode follows the statements that code executes by itself. Nobody can take them apart, because the value in them that
+// the plan has is a guess, so that they keep others out as they are written: for a moment with consent, for as long as
+// a big table takes never.
+func (c *compiler) byCode(k Code, stmts []ddl.Statement) error {
+	var e effects
+	for _, st := range stmts {
+		c.reads(st.SQL)
+		e.add(c.now.Clone(), st.SQL)
+		if err := c.mayBlock(st.SQL); err != nil {
+			var r *Refusal
+			if errors.As(err, &r) {
+				r.Hint = "split the operation (a column that may be NULL, a fill, NOT NULL), or let the framework run this migration itself, then apply the ones after it"
+			}
+			return err
+		}
+		if err := c.now.Apply(st); err != nil {
+			return err
+		}
+	}
+	var strong []string
+	for _, n := range e.order {
+		table := tableBehind(c.now, n)
+		if c.now.Relations[table] != nil {
+			c.touch("table", table, "")
+		}
+		if e.mode[n] > ddl.RowExclusive && !c.fresh[table] {
+			strong = append(strong, n.String()+" ("+e.mode[n].String()+")")
+		}
+	}
+	if len(strong) > 0 {
+		c.consent("as-is", "%s is run by its framework as it is, because its SQL depends on the database: it locks %s, and code that does not know what it makes may fail from then on",
+			k.Name, strings.Join(strong, " and "))
 	}
 	return nil
 }
@@ -60,7 +110,11 @@ func (c *compiler) code(k Code) error {
 	if err := c.flushTypes(); err != nil {
 		return err
 	}
-	if i := slices.IndexFunc(c.contract, Step.hides); i >= 0 || c.waiting {
+	i := slices.IndexFunc(c.contract, Step.hides)
+	if i < 0 && len(c.contract) > 0 && (k.Schema || len(k.SQL) > 0) {
+		i = 0 // what changes the schema knows no twin column and no view
+	}
+	if i >= 0 || c.waiting {
 		if !c.waiting {
 			c.notice("code-at-complete", "%s runs at complete, with all that stands behind it: %s comes only then", k.Name, c.contract[i].Title)
 		}
@@ -74,10 +128,10 @@ func (c *compiler) code(k Code) error {
 		c.consent("irreversible", "%s: %s", k.Name, k.Irreversible)
 	}
 	if k.Schema {
-		c.consent("as-is", "%s is run by its framework as a whole, statements that change the schema with it: what they lock, rewrite and read is not planned, and all of it is in one transaction", k.Name)
+		c.consent("as-is", "%s is run by its framework as a whole, statements that change the schema with it: what they lock, rewrite and read is not planned", k.Name)
 	}
 	switch {
-	case k.Nothing:
+	case k.Nothing || len(k.SQL) > 0 && k.Atomic:
 	case k.Atomic:
 		c.notice("code", "what %s changes and locks nobody has planned; it runs in one transaction", k.Name)
 	default:
@@ -92,6 +146,14 @@ func (c *compiler) code(k Code) error {
 func (p *Plan) Hides() bool { return slices.ContainsFunc(p.Steps, Step.hides) }
 
 func (s Step) hides() bool { return s.Phase == Contract && !s.Leaves }
+
+// executes are the statements of a step, those of code as far as they are known.
+func (s Step) executes() []string {
+	if s.Code != nil {
+		return s.Code.SQL
+	}
+	return s.SQL
+}
 
 // HasCode reports whether a framework's code is part of the plan.
 func (p *Plan) HasCode() bool {

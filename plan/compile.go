@@ -140,16 +140,18 @@ type held struct {
 
 // file compiles every statement.
 func (c *compiler) file(f *ddl.File) error {
-	for i, st := range f.Statements {
-		if len(c.ahead) > 0 && c.ahead[0].Offset <= st.Pos.Offset {
-			if err := c.codeUntil(st.Pos.Offset); err != nil {
+	for stmts := f.Statements; len(stmts) > 0; {
+		if len(c.ahead) > 0 && c.ahead[0].Offset <= stmts[0].Pos.Offset {
+			var err error
+			if stmts, err = c.codeUntil(stmts[0].Pos.Offset, stmts); err != nil {
 				return err
 			}
-			if err := c.recognise(c.untilCode(f.Statements[i:])); err != nil {
+			if err := c.recognise(c.untilCode(stmts)); err != nil {
 				return err
 			}
+			continue
 		}
-		c.stmt = st
+		c.stmt, stmts = stmts[0], stmts[1:]
 		if _, ok := c.directive("wait"); ok {
 			if err := c.wholeUntilHere(); err != nil {
 				return c.at(err)
@@ -159,7 +161,7 @@ func (c *compiler) file(f *ddl.File) error {
 			return c.at(err)
 		}
 	}
-	if err := c.codeUntil(len(f.Text)); err != nil {
+	if _, err := c.codeUntil(len(f.Text), nil); err != nil {
 		return err
 	}
 	if err := c.flushTypes(); err != nil {
@@ -188,7 +190,7 @@ func (c *compiler) wholeUntilHere() error {
 	}
 	c.live = c.applied.Clone()
 	for _, st := range c.contract {
-		for _, sql := range st.SQL {
+		for _, sql := range st.executes() {
 			new(effects).add(c.live, sql)
 		}
 	}
@@ -403,11 +405,14 @@ func join(a, b string) string {
 func (c *compiler) measure(st *Step) {
 	c.livePath(st)
 	eff := effects{before: c.live.Clone()}
-	for _, sql := range st.SQL {
+	for _, sql := range st.executes() {
 		if st.Kind == Proof {
 			break
 		}
-		st.Parts = append(st.Parts, c.part(eff.add(c.live, sql)))
+		tables := eff.add(c.live, sql)
+		if st.Code == nil {
+			st.Parts = append(st.Parts, c.part(tables))
+		}
 	}
 	if st.adopts {
 		eff.scan = nil

@@ -47,7 +47,7 @@ func child(ctx context.Context) error {
 		big = -1 // so that there is something to complete
 	}
 	e, err := migrate.Open(ctx, migrate.Config{BigRows: big, DSN: os.Getenv(dsnEnv), Books: x.Books(), Code: &history.Runner{Project: p},
-		Accept: []string{"irreversible"}, Failpoint: func(name string) {
+		Accept: []string{"irreversible", "as-is"}, Failpoint: func(name string) {
 			if name == os.Getenv(pointEnv) {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 				select {}

@@ -419,7 +419,9 @@ func (a *app) lintSource(m history.Migration) lint.Source {
 	s := lint.Source{Name: m.Name, Path: m.Path, Text: m.Text, Tx: lint.Tx(m.Tx),
 		Timeouts: a.history.Format == history.Bare} // replank runs them
 	for _, c := range m.Code {
-		s.Code = append(s.Code, c.Offset)
+		if len(c.SQL) == 0 { // what is known of the others stands in the text
+			s.Code = append(s.Code, c.Offset)
+		}
 	}
 	for _, o := range m.Origins {
 		s.Origins = append(s.Origins, lint.Origin{Offset: o.Offset, Path: o.Path, Line: o.Line})

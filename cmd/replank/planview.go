@@ -136,6 +136,8 @@ func (v *planView) code(s plan.Step) {
 	case s.Code == nil:
 	case s.Code.Nothing:
 		v.field("code", "", "nothing to run on the way forward")
+	case s.Code.Atomic && len(s.Code.SQL) > 0:
+		v.field("code", yellow, "run by the framework in one transaction; for the value that only the database knows, a guess stands here")
 	case s.Code.Atomic:
 		v.field("code", yellow, "run by the framework in one transaction; what it locks is its own affair")
 	default:
@@ -155,6 +157,9 @@ func (v *planView) field(name string, s style, text string) {
 
 func (v *planView) statements(s plan.Step) {
 	sqls := s.SQL
+	if s.Code != nil {
+		sqls = s.Code.SQL
+	}
 	if s.Fill != nil {
 		sqls = []string{fillText(s.Fill)}
 	}

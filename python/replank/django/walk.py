@@ -273,7 +273,7 @@ class Walk:
         if side == "state":
             return
         if operation.reduces_to_sql:
-            self._sql(entry, migration.app_label, operation, past, present)
+            self._sql(entry, migration, operation, at, past, present)
         else:
             self._code(entry, migration, operation, at)
 
@@ -325,8 +325,7 @@ class Walk:
     def _code(self, entry, migration, operation, at):
         function = operation.code if isinstance(operation, RunPython) else operation.database_forwards
         name = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
-        entry["code"] = {"name": name, "at": at, "atomic": bool(migration.atomic or operation.atomic)}
-        entry["code"]["back"] = _way_back(operation)
+        entry["code"] = _by_django(name, migration, operation, at)
         if function is RunPython.noop:
             entry["code"]["nothing"] = True
         path, line = self.places.code(function)
@@ -341,14 +340,20 @@ class Walk:
             if skip:
                 entry["skipped_on"] = sorted(skip)
 
-    def _sql(self, entry, app, operation, past, present):
+    def _sql(self, entry, migration, operation, place, past, present):
+        app = migration.app_label
         at, seeds, self.asked = len(self.operations) - 1, _seeds(operation, app, past, present), []
         before = list(self.first.editor.deferred_sql), len(self.first.editor.statements)
         texts, problem = self.first.run(app, operation, past, present, seeds)
         if texts:
             entry["sql"] = texts
         if problem:
-            entry["error"] = problem
+            # Django executes it, on the database that it asks.
+            name = f"{entry['kind']} {entry.get('target', '')}".strip()
+            entry["error"], entry["code"] = problem, _by_django(name, migration, operation, place)
+            entry["code"].update((k, entry[k]) for k in ("path", "line") if k in entry)
+            if not texts:
+                entry["code"]["schema"] = True
             self.warnings.append(f"{app}: {entry['what']}: {problem}")
         for alias in [a for a in self.alike if any(self.allowed(a, n, h) != said for n, h, said in self.asked)]:
             self._part(alias, *before)
@@ -394,6 +399,15 @@ class Walk:
                 # Those that refer to it change with it.
                 waiting += sorted(self.state.models.referrers.get(key, ()))
         return document.patch(before, after)
+
+
+def _by_django(name, migration, operation, at):
+    return {
+        "name": name,
+        "at": at,
+        "atomic": bool(migration.atomic or operation.atomic),
+        "back": _way_back(operation),
+    }
 
 
 def _way_back(operation):
