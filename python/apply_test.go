@@ -263,7 +263,7 @@ func TestDirectCode(t *testing.T) {
 
 // TestDirectAlembicCode does the same for Alembic, whose revisions with code are run as a whole.
 func TestDirectAlembicCode(t *testing.T) {
-	python := lts.python(t)
+	python := lts.Python(t)
 	p := history.Project{Dir: filepath.Join("testdata", "ledger"), Python: python}
 	dsn, own := pgtest.DB(t), pgtest.DB(t)
 	e, x := engine(t, dsn, p)

@@ -23,7 +23,7 @@ func TestUnknownFromNothing(t *testing.T) {
 	for _, env := range environments(t) {
 		t.Run(env.name, func(t *testing.T) {
 			t.Parallel()
-			p := history.Project{Dir: filepath.Join("testdata", "depot"), Python: env.python(t)}
+			p := history.Project{Dir: filepath.Join("testdata", "depot"), Python: env.Python(t)}
 			own := pgtest.DB(t)
 			mustIn(t, p.Dir, connection(t, own), p.Python, "-B", "manage.py", "migrate", "--no-input")
 			for _, way := range []string{"online", "direct"} {
@@ -57,7 +57,7 @@ func TestUnknownFromNothing(t *testing.T) {
 // TestUnknownInUse: on tables that are there already such an operation needs a consent that names its locks, a big one is
 // left alone, and revert gives back what was there.
 func TestUnknownInUse(t *testing.T) {
-	p := history.Project{Dir: filepath.Join("testdata", "depot"), Python: lts.python(t)}
+	p := history.Project{Dir: filepath.Join("testdata", "depot"), Python: lts.Python(t)}
 	dsn := pgtest.DB(t)
 	mustIn(t, p.Dir, connection(t, dsn), p.Python, "-B", "manage.py", "migrate", "--no-input", "depot", "0001")
 	mustIn(t, p.Dir, connection(t, dsn), p.Python, "-B", "manage.py", "migrate", "--no-input", "contenttypes")
@@ -104,7 +104,7 @@ func TestUnknownInUse(t *testing.T) {
 
 // TestKilledInUnknown kills the executor around such an operation: it is there exactly when the journal says so.
 func TestKilledInUnknown(t *testing.T) {
-	p := history.Project{Dir: filepath.Join("testdata", "depot"), Python: lts.python(t)}
+	p := history.Project{Dir: filepath.Join("testdata", "depot"), Python: lts.Python(t)}
 	begun, own := pgtest.DB(t), pgtest.DB(t)
 	mustIn(t, p.Dir, connection(t, begun), p.Python, "-B", "manage.py", "migrate", "--no-input", "depot", "0001")
 	mustIn(t, p.Dir, connection(t, own), p.Python, "-B", "manage.py", "migrate", "--no-input")
@@ -143,7 +143,7 @@ func TestUnknownIsRefused(t *testing.T) {
 	}
 	write(t, dir, map[string]string{"depot/migrations/0004_look.py": strings.Replace(string(text), "[IndexOfSheds()]", "[IndexOfSheds(), migrations.RunSQL('SELECT 1')]", 1)})
 	dsn := pgtest.DB(t)
-	e, x := engine(t, dsn, history.Project{Dir: dir, Python: lts.python(t)}, func(c *migrate.Config) { c.Accept = []string{"as-is"} })
+	e, x := engine(t, dsn, history.Project{Dir: dir, Python: lts.Python(t)}, func(c *migrate.Config) { c.Accept = []string{"as-is"} })
 	_, online := e.Apply(t.Context(), x.Migrations(""))
 	_, direct := e.ApplyDirect(t.Context(), x.Migrations(""))
 	for _, err := range []error{online, direct} {

@@ -90,7 +90,7 @@ func countRuns() int {
 func roles(t *testing.T) {
 	admin := pgtest.DB(t)
 	for _, r := range []string{"replank_test_other", "replank_test_reader"} {
-		pgtest.Exec(t, admin, fmt.Sprintf(`DO $$ BEGIN CREATE ROLE %s; EXCEPTION WHEN duplicate_object THEN NULL; END $$`, r))
+		pgtest.Exec(t, admin, fmt.Sprintf(`DO $$ BEGIN CREATE ROLE %s; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`, r))
 	}
 }
 

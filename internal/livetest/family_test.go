@@ -11,7 +11,7 @@ import (
 )
 
 // members have roles of their own to be granted things.
-const memberRole = `DO $$ BEGIN CREATE ROLE replank_test_other; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+const memberRole = `DO $$ BEGIN CREATE ROLE replank_test_other; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
 	CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 	CREATE TABLE ref (n int PRIMARY KEY); INSERT INTO ref SELECT g FROM generate_series(0, 100) g;`
 

@@ -6,7 +6,7 @@ import "testing"
 // end as psql leaves it.
 func TestSaidBeforeATypeChange(t *testing.T) {
 	const typ = " ALTER TABLE t ALTER a TYPE bigint;"
-	const role = `DO $$ BEGIN CREATE ROLE replank_test_other; EXCEPTION WHEN duplicate_object THEN NULL; END $$;`
+	const role = `DO $$ BEGIN CREATE ROLE replank_test_other; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;`
 	const function = "CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
 	for name, tt := range map[string]behind{
 		"comment on a check, renamed":             {sql: "COMMENT ON CONSTRAINT chk ON t IS 'c'; ALTER TABLE t RENAME CONSTRAINT chk TO chk2;" + typ},

@@ -1,5 +1,5 @@
-DO $$ BEGIN CREATE ROLE replank_test_other; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
-DO $$ BEGIN CREATE ROLE replank_test_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+DO $$ BEGIN CREATE ROLE replank_test_other; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
+DO $$ BEGIN CREATE ROLE replank_test_reader; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
 CREATE TABLE t (a int, b int, c serial);
 CREATE VIEW v AS SELECT a, b FROM t;
 CREATE MATERIALIZED VIEW m AS SELECT a FROM t;
