@@ -1,4 +1,4 @@
-"""python -m replank.django export|run [--manage manage.py | --settings MODULE]"""
+"""python -m replank.django export|run|routes [--manage manage.py | --settings MODULE]"""
 
 import argparse
 import os
@@ -15,7 +15,8 @@ def main(argv=None):
     exporting = commands.add_parser("export", help="write the whole migration history as one JSON file")
     running = commands.add_parser("run", help="run code of migrations for replank, which asks on standard input")
     adopting = commands.add_parser("adopt", help="write migrations that take tables over or give them up, for replank adopt")
-    for command in (exporting, running, adopting):
+    routing = commands.add_parser("routes", help="write the routes of the URLconf, for replank gateway")
+    for command in (exporting, running, adopting, routing):
         where = command.add_mutually_exclusive_group()
         where.add_argument("--manage", metavar="FILE", help="the project's manage.py (default: ./manage.py)")
         where.add_argument("--settings", metavar="MODULE", help="the settings module, without a manage.py")
@@ -27,6 +28,8 @@ def main(argv=None):
     adopting.add_argument("--why", default="", help="for a comment at the top of the files")
     adopting.add_argument("--write", action="store_true", help="write the files (default: print them)")
     adopting.set_defaults(root=None)
+    routing.add_argument("-o", "--output", default="-", metavar="FILE", help="default: standard output")
+    routing.add_argument("--root", metavar="FOLDER", help="paths in the document are relative to it (default: here)")
     args = parser.parse_args(argv)
     try:
         if args.settings:
@@ -69,6 +72,11 @@ def _run(args):
         from replank.django import run
 
         worker.serve(run.run)
+        return
+    if args.action == "routes":
+        from replank.django import routes
+
+        document.write(routes.document(args.root), args.output)
         return
     from replank.django import adopt, export
 
