@@ -238,7 +238,7 @@ func TestMatcherAnswersAsTheFrameworks(t *testing.T) {
 					t.Errorf("%.1f%% of the paths are opaque, more than %.0f%%", 100*share, 100*f.opaque)
 				}
 				for _, k := range []route.Kind{route.Missing, route.Found, route.Slash, route.Method} {
-					if kinds[k] < n/200 {
+					if kinds[k] < n/400 {
 						t.Errorf("%d of %d paths are %v: too few for a test", kinds[k], n, k)
 					}
 				}
@@ -424,4 +424,62 @@ func (g paths) rune(re *syntax.Regexp) rune {
 // assigned leaves out characters of Unicode versions that Go and Python may not both have.
 func assigned(r rune) bool {
 	return r < 0x1000 || r >= 0x4e00 && r < 0x9000 || r >= 0x1f600 && r < 0x1f640
+}
+
+// TestTranslation compares what the gateway makes of generated regular expressions with Python's re: whether they match,
+// and where they end, which is where the next stage begins.
+func TestTranslation(t *testing.T) {
+	root, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := fmt.Sprint(rand.Uint32())
+	out := mustIn(t, filepath.Join("testdata", "routes"), []string{"PYTHONPATH=" + root}, lts.python(t), "-B", "-W", "ignore", "translate.py", seed, "500")
+	type line struct {
+		Python, Untranslatable string
+		Fullmatch              bool
+		Stage                  route.Stage
+		Texts                  []string
+		Ends                   []int
+	}
+	matched, opaque, untranslatable, wrong := 0, 0, 0, 0
+	for text := range strings.Lines(out) {
+		var l line
+		if err := json.Unmarshal([]byte(text), &l); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		if l.Untranslatable != "" {
+			untranslatable++
+			continue
+		}
+		// What is left behind the stage must be the text of the second route from the end that Python says.
+		for i, subject := range l.Texts {
+			end := max(l.Ends[i], 0)
+			rest := route.Stage{RE: regexp.QuoteMeta(subject[end:]), End: true}
+			d := &route.Document{Format: "replank-routes", Version: 1, Build: "1", Matching: route.Ordered, Complete: true, Routes: []*route.Route{
+				{Template: "rest", Stages: []route.Stage{l.Stage, rest}}, {Template: "any", Stages: []route.Stage{l.Stage}}}}
+			table, err := route.Compile(route.Config{Modern: d})
+			if err != nil {
+				t.Fatalf("%q became %q: %v", l.Python, l.Stage.RE, err)
+			}
+			got := table.Match(route.Request{Method: "GET", Path: subject}).Modern
+			switch {
+			case got.Kind == route.Opaque:
+				opaque++
+			case l.Ends[i] < 0 && got.Kind == route.Missing:
+			case l.Ends[i] >= 0 && got.Kind == route.Found && got.Route.Template == "rest":
+				matched++
+			default:
+				t.Errorf("%q (fullmatch %v) became %+v: for %q Python ends at %d, the gateway says %v %s (seed %s)",
+					l.Python, l.Fullmatch, l.Stage, subject, l.Ends[i], got.Kind, label(got), seed)
+				if wrong++; wrong > 20 {
+					t.FailNow()
+				}
+			}
+		}
+	}
+	t.Logf("%d texts matched, %d were opaque; %d regular expressions were not translated", matched, opaque, untranslatable)
+	if matched < 300 || untranslatable > 125 {
+		t.Errorf("%d texts matched, %d regular expressions were not translated: too few for a test", matched, untranslatable)
+	}
 }
