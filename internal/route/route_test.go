@@ -291,7 +291,7 @@ func TestInvalidUTF8(t *testing.T) {
 
 func TestOpenAPI(t *testing.T) {
 	d, err := ReadOpenAPI([]byte(`
-openapi: 3.0.3
+openapi: 3.1.0
 info: {title: Pets, version: "1"}
 servers: [{url: "https://example.com/v{n}/", variables: {n: {default: "2"}}}]
 paths:
