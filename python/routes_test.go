@@ -64,7 +64,7 @@ func TestRoutesFollowTheSchema(t *testing.T) {
 	}
 	for _, e := range environments(t) {
 		for _, f := range frameworks {
-			d, text := f.exported(t, e.python(t))
+			d, text := f.exported(t, e.Python(t))
 			value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 			if err != nil {
 				t.Fatal(err)
@@ -72,7 +72,7 @@ func TestRoutesFollowTheSchema(t *testing.T) {
 			if err := schema.Validate(value); err != nil {
 				t.Errorf("%s: %v", f.name, err)
 			}
-			if again, _ := f.exported(t, e.python(t)); again.Build != d.Build || !strings.HasPrefix(d.Build, "sha256:") {
+			if again, _ := f.exported(t, e.Python(t)); again.Build != d.Build || !strings.HasPrefix(d.Build, "sha256:") {
 				t.Errorf("%s: the build is %s, and %s the next time", f.name, d.Build, again.Build)
 			}
 		}
@@ -81,7 +81,7 @@ func TestRoutesFollowTheSchema(t *testing.T) {
 
 // TestRoutesSayWhatIsKnown looks at what is not compared with the frameworks below: methods, places and reasons.
 func TestRoutesSayWhatIsKnown(t *testing.T) {
-	python := lts.python(t)
+	python := lts.Python(t)
 	django, _ := frameworks[0].exported(t, python)
 	flask, _ := frameworks[1].exported(t, python)
 	for _, c := range []struct {
@@ -196,9 +196,9 @@ func TestMatcherAnswersAsTheFrameworks(t *testing.T) {
 	}
 	for _, e := range environments(t) {
 		for _, f := range frameworks {
-			t.Run(e.name+"/"+f.name, func(t *testing.T) {
+			t.Run(e.Name+"/"+f.name, func(t *testing.T) {
 				t.Parallel()
-				python := e.python(t)
+				python := e.Python(t)
 				d, _ := f.exported(t, python)
 				table, err := route.Compile(route.Config{Modern: d})
 				if err != nil {
@@ -434,7 +434,7 @@ func TestTranslation(t *testing.T) {
 		t.Fatal(err)
 	}
 	seed := fmt.Sprint(rand.Uint32())
-	out := mustIn(t, filepath.Join("testdata", "routes"), []string{"PYTHONPATH=" + root}, lts.python(t), "-B", "-W", "ignore", "translate.py", seed, "500")
+	out := mustIn(t, filepath.Join("testdata", "routes"), []string{"PYTHONPATH=" + root}, lts.Python(t), "-B", "-W", "ignore", "translate.py", seed, "500")
 	type line struct {
 		Python, Untranslatable string
 		Fullmatch              bool

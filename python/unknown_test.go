@@ -21,7 +21,7 @@ const tools = "SELECT array_agg(concat_ws(' ', t.name, weight, s.name) ORDER BY 
 // tables yet, so that only the one of which nothing is known needs a consent.
 func TestUnknownFromNothing(t *testing.T) {
 	for _, env := range environments(t) {
-		t.Run(env.name, func(t *testing.T) {
+		t.Run(env.Name, func(t *testing.T) {
 			t.Parallel()
 			p := history.Project{Dir: filepath.Join("testdata", "depot"), Python: env.Python(t)}
 			own := pgtest.DB(t)
