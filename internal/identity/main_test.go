@@ -1,0 +1,9 @@
+package identity
+
+import (
+	"testing"
+
+	"github.com/replank/replank/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -1,0 +1,65 @@
+-- What gateways and applications share about identities.
+CREATE SCHEMA IF NOT EXISTS replank;
+
+-- A key is published, then signs until its successor does, and is published until its last token has expired. Which one
+-- signs follows from the times and the database's clock: nobody has to be told.
+CREATE TABLE replank.signing_key (
+    kid              text PRIMARY KEY,
+    public           bytea NOT NULL CHECK (length(public) = 32),
+    private          bytea NOT NULL,           -- the seed, or nonce and sealed seed
+    sealed           boolean NOT NULL,
+    published_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    signs_from       timestamptz NOT NULL,
+    signs_until      timestamptz NOT NULL,
+    published_until  timestamptz NOT NULL,
+    CHECK (published_at <= signs_from AND signs_from < signs_until AND signs_until < published_until)
+);
+
+-- Sessions that were ended before their time: one by its name, or all that a subject had.
+CREATE TABLE replank.revoked (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    sid     text CHECK (length(sid) <= 128),
+    sub     text CHECK (length(sub) <= 256),
+    before  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK (num_nonnulls(sid, sub) = 1)
+);
+CREATE INDEX revoked_sid ON replank.revoked (sid) WHERE sid IS NOT NULL;
+CREATE INDEX revoked_sub ON replank.revoked (sub) WHERE sub IS NOT NULL;
+CREATE INDEX revoked_before ON replank.revoked (before);
+
+-- The applications end sessions through this, in their own transaction, and need no right on the tables. It returns the
+-- clock that login times are compared with.
+CREATE FUNCTION replank.revoke(session text, subject text) RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    at timestamptz := clock_timestamp();
+BEGIN
+    IF session IS NOT NULL THEN
+        INSERT INTO replank.revoked (sid, before) VALUES (session, at);
+        PERFORM pg_notify('replank_gateway', 'revoked sid:' || session);
+    END IF;
+    IF subject IS NOT NULL THEN
+        INSERT INTO replank.revoked (sub, before) VALUES (subject, at);
+        PERFORM pg_notify('replank_gateway', 'revoked sub:' || subject);
+    END IF;
+    RETURN at;
+END
+$$;
+-- Whoever may call it can log others out. GRANT EXECUTE to the applications' roles.
+REVOKE ALL ON FUNCTION replank.revoke(text, text) FROM PUBLIC;
+
+-- ALTER DEFAULT PRIVILEGES may have granted the private keys to somebody just now.
+DO $$
+DECLARE
+    grantee text;
+BEGIN
+    REVOKE ALL ON replank.signing_key FROM PUBLIC;
+    FOR grantee IN
+        SELECT DISTINCT quote_ident(r.rolname)
+        FROM pg_class c, aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee
+        WHERE c.oid = 'replank.signing_key'::regclass AND a.grantee <> c.relowner
+    LOOP
+        EXECUTE 'REVOKE ALL ON replank.signing_key FROM ' || grantee;
+    END LOOP;
+END
+$$;
