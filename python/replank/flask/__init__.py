@@ -1,1 +1,1 @@
-"""Flask's side of Replank."""
+"""Replank in Flask applications."""
