@@ -4,7 +4,8 @@ WITH present AS (
     SELECT max(published_until) AS until, clock_timestamp() AS now
     FROM replank.signing_key WHERE published_until > clock_timestamp() AND signs_from <= clock_timestamp()
 ), planned AS (
-    SELECT now, coalesce(greatest(now, least(now + $5::float8 * interval '1 second', until - $8::float8 * interval '1 second')), now) AS start
+    SELECT now, CASE WHEN until IS NULL THEN now
+        ELSE greatest(now, least(now + $5::float8 * interval '1 second', until - $8::float8 * interval '1 second')) END AS start
     FROM present
 ), kept AS (
     UPDATE replank.signing_key k
