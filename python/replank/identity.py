@@ -69,7 +69,7 @@ class Keys:
         now = self.clock()
         old = self.read_at is None or now - self.read_at >= self.lifetime
         if old or kid not in self.keys:
-            self._refresh(now)
+            self._refresh(now, kid)
         if self.read_at is None or self.clock() - self.read_at > self.stale:
             raise Unavailable(f"the gateway's keys cannot be read from {self.source}")
         key = self.keys.get(kid)
@@ -77,9 +77,9 @@ class Keys:
             raise Refused("it is signed with a key that the gateway does not publish")
         return key
 
-    def _refresh(self, now):
-        # Who finds another one reading goes on with what there is; at the very start, everybody waits.
-        if not self.lock.acquire(blocking=self.read_at is None):
+    def _refresh(self, now, kid):
+        # Who finds another one reading goes on with the key that he has; who has none waits.
+        if not self.lock.acquire(blocking=self.read_at is None or kid not in self.keys):
             return
         try:
             if self.tried_at is not None and self.clock() - self.tried_at < self.pause:
