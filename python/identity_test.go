@@ -264,6 +264,15 @@ func (w *twins) direct(want string) {
 		// Nobody was logged out by that.
 		d.base = w.gateway.URL
 		d.is("alice")
+		// But by a logout there.
+		for _, how := range []string{"", "?how=clear"} {
+			b.get(login)
+			b.becomes("alice")
+			d.base = app.String()
+			d.set(name, b.cookie(name))
+			d.get("/" + side + "/logout" + how)
+			b.becomes("")
+		}
 	}
 }
 

@@ -65,6 +65,10 @@ func (d Django) open(ctx context.Context, a *Authority) (verifier, error) {
 	if err := a.users.needs(ctx, d.Column); err != nil {
 		return nil, err
 	}
+	if !a.users.passwords {
+		return nil, &Error{Op: "look at " + a.users.Table, Err: fmt.Errorf("it has no column %q", a.users.Password),
+			Note: "name the column of the passwords: Django's sessions end when it changes"}
+	}
 	if d.SignedCookies {
 		return v, nil
 	}

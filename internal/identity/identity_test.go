@@ -491,10 +491,11 @@ func TestMistakes(t *testing.T) {
 	}
 	dsn := prepared(t)
 	for want, change := range map[string]func(*Config){
-		`no column "nick"`:  func(c *Config) { c.Users.ID = "nick" },
-		"look for table":    func(c *Config) { c.Users.Table = "nobody" },
-		"try the query":     func(c *Config) { c.Users.Claims = "SELECT 1 AS one WHERE 'x' = $1" },
-		"does not take one": func(c *Config) { c.Users.Claims = "SELECT 'x' AS tenant" },
+		`no column "nick"`:       func(c *Config) { c.Users.ID = "nick" },
+		"look for table":         func(c *Config) { c.Users.Table = "nobody" },
+		"try the query":          func(c *Config) { c.Users.Claims = "SELECT 1 AS one WHERE 'x' = $1" },
+		"no column \"password\"": func(c *Config) { c.Sources = []Source{Django{Secrets: []string{"x"}, SignedCookies: true}} },
+		"does not take one":      func(c *Config) { c.Users.Claims = "SELECT 'x' AS tenant" },
 	} {
 		cfg := config(dsn)
 		change(&cfg)

@@ -47,8 +47,9 @@ const (
 
 type users struct {
 	Users
-	pool    *pgxpool.Pool
-	queries map[string]string // by the column that sessions name a user by
+	pool      *pgxpool.Pool
+	queries   map[string]string // by the column that sessions name a user by
+	passwords bool              // there is a column of passwords
 }
 
 func openUsers(ctx context.Context, pool *pgxpool.Pool, cfg Users) (users, error) {
@@ -83,7 +84,7 @@ func openUsers(ctx context.Context, pool *pgxpool.Pool, cfg Users) (users, error
 }
 
 // needs prepares the question for the user whom column names; "" is the column of the subject.
-func (u users) needs(ctx context.Context, column string) error {
+func (u *users) needs(ctx context.Context, column string) error {
 	name := column
 	if name == "" {
 		name = u.ID
@@ -113,13 +114,12 @@ func (u users) needs(ctx context.Context, column string) error {
 		active = "coalesce(" + pg.Ident(u.Active) + "::boolean, false)"
 	}
 	password := "''"
-	var has bool
 	err = u.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_attribute
-		WHERE attrelid = $1::text::regclass AND attname = $2 AND attnum > 0 AND NOT attisdropped)`, table, u.Password).Scan(&has)
+		WHERE attrelid = $1::text::regclass AND attname = $2 AND attnum > 0 AND NOT attisdropped)`, table, u.Password).Scan(&u.passwords)
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", u.Table, err)
 	}
-	if has {
+	if u.passwords {
 		password = "coalesce(" + pg.Ident(u.Password) + "::text, '')"
 	}
 	// The constant is cast and not the column, so that an index serves.

@@ -149,8 +149,8 @@ class GatewayIdentity:
         if manager:
             g._login_user = manager.anonymous_user()
         if self.key in session:
-            modified = session.modified
-            g._replank_hidden = session.pop(self.key)
+            own, modified = self._own(), session.modified
+            g._replank_hidden = own, session.pop(self.key)
             session.modified = modified
 
     def _leave(self, response):
@@ -167,10 +167,14 @@ class GatewayIdentity:
             for name in {held, mark.get("sid"), mark.get("of"), g._replank_own} - {None}:
                 self.revoke(name)
             session.pop(MARK, None)
-        elif after is None and g.get("_replank_hidden") is not None:
-            modified = session.modified
-            session[self.key] = g._replank_hidden
-            session.modified = modified
+        elif after is None and g.get("_replank_hidden"):
+            own, user = g._replank_hidden
+            if mark and MARK not in session:
+                self.revoke(own)  # the application has cleared the session: that is a logout, too
+            else:
+                modified = session.modified
+                session[self.key] = user
+                session.modified = modified
         return response
 
     def _introspect(self):
@@ -198,3 +202,6 @@ def logout():
     if extension._login_manager():
         flask_login.logout_user()
     session.pop(extension.key, None)
+    own, _ = g.pop("_replank_hidden", None) or (None, None)
+    if own:
+        extension.revoke(own)
