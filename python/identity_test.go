@@ -47,6 +47,7 @@ func TestIdentity(t *testing.T) {
 				t.Run("gateways", w.sub((*twins).gateways))
 				t.Run("direct", w.sub(func(w *twins) { w.direct("") }))
 				t.Run("remembered", w.sub((*twins).remembered))
+				t.Run("unmarked", w.sub((*twins).unmarked))
 			case "optional":
 				t.Run("direct", w.sub(func(w *twins) { w.direct("alice") }))
 			}
@@ -300,6 +301,42 @@ func (w *twins) remembered() {
 		w.Errorf("%+v", s)
 	}
 	b.is("alice")
+}
+
+// unmarked: sessions that were there before the companion go on, and end everywhere.
+func (w *twins) unmarked() {
+	for name, args := range map[string][]string{"sessionid": {"modern.py", "golden"}, "session": {"legacy.py", "golden", "41"}} {
+		var made []struct {
+			Cookie string
+			Signed bool
+		}
+		out := mustIn(w.T, filepath.Join("testdata", "twins"), w.env, w.python, append([]string{"-B"}, args...)...)
+		if err := json.Unmarshal([]byte(out), &made); err != nil {
+			w.Fatal(err)
+		}
+		logouts := []string{"/modern/logout", "/legacy/logout"}
+		for _, m := range made {
+			if m.Signed || len(m.Cookie) > 2000 || len(logouts) == 0 {
+				continue
+			}
+			// Sessions of the other kind that share a name end together, so only one of them is tried with each logout.
+			b := w.browser()
+			b.set(name, m.Cookie)
+			if name == "session" && len(logouts) == 1 {
+				break
+			}
+			b.is("alice")
+			b.is("alice")
+			b.get(logouts[0])
+			b.becomes("")
+			b.set(name, m.Cookie)
+			b.becomes("")
+			logouts = logouts[1:]
+		}
+		if len(logouts) == 2 {
+			w.Errorf("no %s was tried", name)
+		}
+	}
 }
 
 // TestIdentityGolden: the gateway reads what the frameworks themselves write, and nothing of another key.

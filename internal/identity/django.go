@@ -102,7 +102,7 @@ func (v *djangoSessions) verify(ctx context.Context, credential string) (proof, 
 			err = refusal("it has expired")
 		}
 	} else {
-		data, err = v.row(ctx, credential)
+		data, at, err = v.row(ctx, credential) // at: when it was saved for the last time
 	}
 	if err != nil {
 		return proof{}, err
@@ -119,25 +119,25 @@ func (v *djangoSessions) verify(ctx context.Context, credential string) (proof, 
 	return p, err
 }
 
-func (v *djangoSessions) row(ctx context.Context, key string) (map[string]json.RawMessage, error) {
+func (v *djangoSessions) row(ctx context.Context, key string) (map[string]json.RawMessage, time.Time, error) {
 	if !sessionKey(key) {
-		return nil, refusal("it is no session key")
+		return nil, time.Time{}, refusal("it is no session key")
 	}
 	var data string
 	err := v.a.shared.QueryRow(ctx, v.sql, key).Scan(&data)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return nil, refusal("there is no such session, or it has expired")
+		return nil, time.Time{}, refusal("there is no such session, or it has expired")
 	case err != nil:
-		return nil, fmt.Errorf("read a session from %s: %w", v.Table, err)
+		return nil, time.Time{}, fmt.Errorf("read a session from %s: %w", v.Table, err)
 	}
-	session, _, err := unsignDjango(data, "django.contrib.sessions.SessionStore", v.Secrets)
+	session, at, err := unsignDjango(data, "django.contrib.sessions.SessionStore", v.Secrets)
 	if err != nil {
 		// Nobody outside wrote this row.
 		v.a.cfg.Logger.Warn("a session in the database cannot be read", "table", v.Table, "reason", err,
 			"hint", "are SECRET_KEY and SECRET_KEY_FALLBACKS those of the application?")
 	}
-	return session, err
+	return session, at, err
 }
 
 // matches compares as AbstractBaseUser.get_session_auth_hash and its fallbacks do.

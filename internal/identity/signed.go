@@ -165,8 +165,10 @@ func text(raw json.RawMessage) string {
 	var tagged struct {
 		UUID string `json:" u"`
 	}
-	if json.Unmarshal(raw, &tagged) == nil {
-		return tagged.UUID
+	if json.Unmarshal(raw, &tagged) == nil && len(tagged.UUID) == 32 {
+		// As Python's str writes it: the companion names unmarked sessions by that.
+		u := tagged.UUID
+		return u[:8] + "-" + u[8:12] + "-" + u[12:16] + "-" + u[16:20] + "-" + u[20:]
 	}
 	return ""
 }

@@ -135,7 +135,7 @@ class IdentityMiddleware:
             log.warning("user %s of the gateway is not one of this application", identity.subject)
             request.identity = None
             user = AnonymousUser()
-            if SESSION_KEY in session:
+            if SESSION_KEY in session and not identity.stateless:
                 session.flush()
         elif not identity.stateless:
             _copy(request, user, identity)
