@@ -351,7 +351,7 @@ func TestIdentityGolden(t *testing.T) {
 		Signed bool
 	}
 	made := func(sessions string, args ...string) (found []session) {
-		out := mustIn(t, dir, append(env, "MODERN_SESSIONS="+sessions), lts.python(t), append([]string{"-B"}, args...)...)
+		out := mustIn(t, dir, append(env, "MODERN_SESSIONS="+sessions), lts.Python(t), append([]string{"-B"}, args...)...)
 		if err := json.Unmarshal([]byte(out), &found); err != nil || len(found) < 100 {
 			t.Fatalf("%v: %.500s", err, out)
 		}

@@ -52,7 +52,7 @@ func twinsDB(t *testing.T) string {
 	t.Helper()
 	dsn := pgtest.DB(t)
 	mustIn(t, filepath.Join("testdata", "twins"), append(connection(t, dsn), pythonPath(t), "MODERN_SECRETS=x", "JWKS=none"),
-		lts.python(t), "-B", "modern.py", "migrate", "--no-input", "-v", "0")
+		lts.Python(t), "-B", "modern.py", "migrate", "--no-input", "-v", "0")
 	schema, err := os.ReadFile(filepath.Join("..", "internal", "identity", "schema.sql"))
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func pythonPath(t *testing.T) string {
 // added to that of the applications.
 func startTwins(t *testing.T, template string, change func(*identity.Config), env ...string) *twins {
 	t.Helper()
-	w := &twins{T: t, dsn: pgtest.DB(t, pgtest.From(template)), python: lts.python(t)}
+	w := &twins{T: t, dsn: pgtest.DB(t, pgtest.From(template)), python: lts.Python(t)}
 	w.cfg = identity.Config{
 		Control: w.dsn,
 		Users:   identity.Users{Claims: rolesQuery},
