@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -45,6 +46,7 @@ type settings struct {
 	Verbose        int
 	Quiet          bool
 	Lint           lintSettings
+	Dev            devSettings
 
 	from map[string]settingError // where a value comes from, by the option's name; nothing is wrong there yet
 }
@@ -309,6 +311,7 @@ func (s *settings) load(given *pflag.FlagSet, getenv func(string) string, file s
 		file = getenv("REPLANK_CONFIG")
 	}
 	values, wrong := readConfig(file)
+	wrong = append(wrong, s.Dev.read(values, cmp.Or(file, configFile), getenv)...)
 	flags := *s
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
 	s.addFlags(all, everywhere, planning, sizing, executing, completing, linting, nowhere)
@@ -459,6 +462,10 @@ func readConfig(path string) (values map[string]configValue, wrong []error) {
 	}
 	values = map[string]configValue{}
 	for _, key := range slices.Sorted(maps.Keys(raw)) {
+		if key == devTable {
+			values[key] = configValue{raw[key], posOf(key, path, string(text))}
+			continue
+		}
 		keys, in := []string{key}, ""
 		table, isTable := raw[key].(map[string]any)
 		if tables[key] && isTable {
@@ -511,7 +518,7 @@ func knownKeys() string {
 	for _, o := range options {
 		keys = append(keys, o.toml())
 	}
-	return strings.Join(keys, ", ")
+	return strings.Join(append(keys, devTable), ", ")
 }
 
 func historyFormats() string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/replank/replank/ddl"
+	"github.com/replank/replank/devdb"
 	"github.com/replank/replank/history"
 	"github.com/replank/replank/internal/pg"
 	"github.com/replank/replank/migrate"
@@ -146,8 +147,11 @@ func codeOfOne(err error) int {
 		notYet *notYetError
 		person *personError
 		dsn    *pg.DSNError
+		alike  *devdb.RefusedError
 	)
 	switch {
+	case errors.As(err, &alike):
+		return exitRefused
 	case errors.As(err, &usage), errors.As(err, &dsn):
 		return exitUsage
 	case errors.As(err, &notYet):

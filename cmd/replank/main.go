@@ -28,7 +28,7 @@ type process struct {
 func (p process) main() int {
 	signal.Ignore(syscall.SIGPIPE) // see stdout
 	a := newApp(p)
-	ctx, stop := politely(a.stopping)
+	ctx, stop := politely(a.stopping, a.killed)
 	defer stop()
 	err := a.root().ExecuteContext(ctx)
 	if err != nil && !a.begun {
@@ -54,13 +54,20 @@ func (a *app) stopping() {
 	}
 }
 
+// killed ends what would outlive us.
+func (a *app) killed() {
+	if d := a.dev.Load(); d != nil {
+		d.Kill()
+	}
+}
+
 // errInterrupted is the cause of a context that a signal ended.
 var errInterrupted = errors.New("interrupted by a signal")
 
 // politely gives a context that the first SIGINT or SIGTERM ends, so that what is under way is left in a state
 // that resume goes on from. The second one ends the process; even that does no harm, it only loses the last
 // range.
-func politely(stopping func()) (context.Context, func()) {
+func politely(stopping, killed func()) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -71,6 +78,7 @@ func politely(stopping func()) (context.Context, func()) {
 		stopping()
 		cancel(errInterrupted)
 		if _, ok := <-signals; ok {
+			killed()
 			os.Exit(exitKilled)
 		}
 	}()

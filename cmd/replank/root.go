@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/replank/replank/devdb"
 	"github.com/replank/replank/history"
 	"github.com/replank/replank/internal/pg"
 	"github.com/replank/replank/migrate"
@@ -44,8 +45,9 @@ type app struct {
 	sources    map[string]string
 	history    history.History // that read has read
 	code       *history.Runner
-	outcome    migrate.Outcome // what a person says of code with an unknown outcome
-	snap       readTwice       // that lint has read
+	outcome    migrate.Outcome           // what a person says of code with an unknown outcome
+	dev        atomic.Pointer[devdb.Dev] // whose commands end with us
+	snap       readTwice                 // that lint has read
 }
 
 func newApp(p process) *app {
@@ -135,14 +137,18 @@ func (a *app) commands() []*cobra.Command {
 		a.planCommand(), a.applyCommand(), a.completeCommand(), a.revertCommand(), a.backfillCommand(),
 		a.pauseCommand(), a.resumeCommand(), a.waiveCommand(),
 		a.lintCommand(), a.rulesCommand(), a.lspCommand(), a.snapshotCommand(), a.verifyCommand(), a.driftCommand(), a.statusCommand(), a.receiptCommand(), a.doctorCommand(),
-		a.baselineCommand(), a.adoptCommand(), a.grantsCommand(), a.uninstallCommand(), a.versionCommand(), a.demoCommand(),
+		a.baselineCommand(), a.adoptCommand(), a.grantsCommand(), a.uninstallCommand(), a.devCommand(), a.testdbCommand(), a.versionCommand(), a.demoCommand(),
 	}
 }
 
 // begin makes the settings of the process, before any command.
 func (a *app) begin(cmd *cobra.Command) error {
 	a.begun = true
-	if wrong := a.set.load(cmd.Flags(), a.getenv, a.configFile); wrong != nil {
+	wrong := a.set.load(cmd.Flags(), a.getenv, a.configFile)
+	if cmd.Annotations[needsDev] != "" {
+		wrong = append(wrong, a.set.Dev.mistakes()...)
+	}
+	if wrong != nil {
 		for i, err := range wrong {
 			wrong[i] = &usageError{err: err}
 		}
