@@ -15,10 +15,11 @@ import (
 	"testing"
 
 	"github.com/replank/replank/internal/pgtest"
+	"github.com/replank/replank/internal/pyenv"
 )
 
 // dev is a Python with both frameworks and the plugins that tests use.
-var dev = environment{name: "dev", packages: []string{"Django==5.2.*", "psycopg[binary]==3.3.*", "Flask==3.1.*", "Flask-SQLAlchemy==3.1.*",
+var dev = pyenv.Environment{Name: "dev", Packages: []string{"Django==5.2.*", "psycopg[binary]==3.3.*", "Flask==3.1.*", "Flask-SQLAlchemy==3.1.*",
 	"Flask-Migrate==4.1.*", "alembic==1.20.*", "SQLAlchemy==2.0.*", "pytest==9.*", "pytest-django==4.*", "pytest-xdist==3.*"}}
 
 // pair is a Flask application and the Django application that succeeds it, on one database, with migrations that need
@@ -34,7 +35,7 @@ type pair struct {
 func newPair(t *testing.T) *pair {
 	t.Helper()
 	server := pgtest.Shared(t)
-	c := &clover{t: t, python: dev.python(t), dir: t.TempDir()}
+	c := &clover{t: t, python: dev.Python(t), dir: t.TempDir()}
 	if err := os.CopyFS(c.dir, os.DirFS(filepath.Join("testdata", "pair"))); err != nil {
 		t.Fatal(err)
 	}
