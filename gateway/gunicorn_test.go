@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/replank/replank/internal/pyenv"
+)
+
+// python has both frameworks.
+var python = pyenv.Environment{Name: "gateway52", Packages: []string{
+	"Django==5.2.*", "Flask==3.1.*", "gunicorn==23.*", "psycopg[binary]==3.3.*", "SQLAlchemy==2.0.*", "Flask-SQLAlchemy==3.1.*"}}
+
+// server is an application under gunicorn.
+type server struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	url  *url.URL
+	log  *output
+	dir  string
+	args []string
+}
+
+// output may be read while the process writes.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// gunicorn starts an application of testdata and waits until it answers.
+func gunicorn(t *testing.T, dir, app string, env ...string) *server {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("..", "python"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// gunicorn inherits the listener: the port is nobody else's between.
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	s := &server{t: t, url: &url.URL{Scheme: "http", Host: l.Addr().String()}, log: &output{}, dir: filepath.Join("testdata", dir)}
+	interpreter := python.Python(t)
+	s.cmd = exec.Command(interpreter, "-B", "-m", "gunicorn", "--bind", "fd://3", "--workers", "1", "--threads", "8", app)
+	s.cmd.Dir, s.cmd.ExtraFiles, s.cmd.Stdout, s.cmd.Stderr = s.dir, []*os.File{file}, s.log, s.log
+	s.cmd.Env = append(append(os.Environ(), "PYTHONPATH="+root+string(os.PathListSeparator)+"."), env...)
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	l.Close() // ours; gunicorn has its own
+	t.Cleanup(s.stop)
+	s.wait()
+	return s
+}
+
+// wait returns when the application answers: a connection waits in the listener's queue until it does.
+func (s *server) wait() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.String()+"/", nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		s.t.Fatalf("%s does not answer: %v\n%s", s.dir, err, s.log)
+	}
+	res.Body.Close()
+	if res.StatusCode >= 500 {
+		s.t.Fatalf("%s answers %s\n%s", s.dir, res.Status, s.log)
+	}
+}
+
+func (s *server) stop() {
+	if s.cmd.ProcessState != nil {
+		return
+	}
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	done := make(chan error, 1)
+	go func() { done <- s.cmd.Wait() }()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		s.cmd.Process.Kill()
+		<-done
+	}
+	if s.t.Failed() {
+		s.t.Logf("%s:\n%s", s.dir, lastLines(s.log.String(), 20))
+	}
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

@@ -1,0 +1,8 @@
+SECRET_KEY = "test"
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "urls"
+MIDDLEWARE = [
+    "replank.django.middleware.Gateway",
+    "django.middleware.common.CommonMiddleware",
+]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 100_000_000

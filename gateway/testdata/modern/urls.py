@@ -1,0 +1,37 @@
+from django.http import Http404, HttpResponse
+from django.urls import path
+from django.views import View
+from django.views.decorators.http import require_http_methods
+
+
+def seen(request):
+    """What has arrived, so that a test can compare it with what was sent."""
+    answer = HttpResponse(f"modern {request.method} {request.get_full_path()} {len(request.body)}")
+    answer["X-Headers"] = ", ".join(sorted(k for k in request.META if k.startswith("HTTP_")))
+    answer["X-Host"] = request.get_host()
+    return answer
+
+
+class Both(View):
+    def get(self, request):
+        return seen(request)
+
+
+@require_http_methods(["GET"])
+def only_get(request):
+    return seen(request)
+
+
+def thing(request, pk):
+    if pk > 100:
+        raise Http404("no such thing")
+    return seen(request)
+
+
+urlpatterns = [
+    path("ported/", seen),
+    path("both", Both.as_view()),
+    path("decorated", only_get),
+    path("things/<int:pk>", thing),
+    path("slashed/", seen),
+]
