@@ -20,16 +20,15 @@ import (
 
 // python has both frameworks.
 var python = pyenv.Environment{Name: "gateway52", Packages: []string{
-	"Django==5.2.*", "Flask==3.1.*", "gunicorn==23.*", "psycopg[binary]==3.3.*", "SQLAlchemy==2.0.*", "Flask-SQLAlchemy==3.1.*"}}
+	"Django==5.2.*", "Flask==3.1.*", "gunicorn==23.*", "psycopg[binary]==3.3.*", "SQLAlchemy==2.0.*", "Flask-SQLAlchemy==3.1.*", "uvicorn[standard]==0.35.*"}}
 
 // server is an application under gunicorn.
 type server struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	url  *url.URL
-	log  *output
-	dir  string
-	args []string
+	t   *testing.T
+	cmd *exec.Cmd
+	url *url.URL
+	log *output
+	dir string
 }
 
 // output may be read while the process writes.
@@ -53,6 +52,17 @@ func (o *output) String() string {
 // gunicorn starts an application of testdata and waits until it answers.
 func gunicorn(t *testing.T, dir, app string, env ...string) *server {
 	t.Helper()
+	return serve(t, dir, []string{"-m", "gunicorn", "--bind", "fd://3", "--workers", "1", "--threads", "8", app}, env...)
+}
+
+// uvicorn starts one that speaks ASGI.
+func uvicorn(t *testing.T, dir, app string) *server {
+	t.Helper()
+	return serve(t, dir, []string{"-m", "uvicorn", "--fd", "3", "--lifespan", "off", app})
+}
+
+func serve(t *testing.T, dir string, args []string, env ...string) *server {
+	t.Helper()
 	root, err := filepath.Abs(filepath.Join("..", "python"))
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +79,7 @@ func gunicorn(t *testing.T, dir, app string, env ...string) *server {
 	defer file.Close()
 	s := &server{t: t, url: &url.URL{Scheme: "http", Host: l.Addr().String()}, log: &output{}, dir: filepath.Join("testdata", dir)}
 	interpreter := python.Python(t)
-	s.cmd = exec.Command(interpreter, "-B", "-m", "gunicorn", "--bind", "fd://3", "--workers", "1", "--threads", "8", app)
+	s.cmd = exec.Command(interpreter, append([]string{"-B"}, args...)...)
 	s.cmd.Dir, s.cmd.ExtraFiles, s.cmd.Stdout, s.cmd.Stderr = s.dir, []*os.File{file}, s.log, s.log
 	s.cmd.Env = append(append(os.Environ(), "PYTHONPATH="+root+string(os.PathListSeparator)+"."), env...)
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}

@@ -155,6 +155,16 @@ func TestFallbackMatrix(t *testing.T) {
 			t.Errorf("%s: %.100s", res.Status, res.body)
 		}
 	})
+	t.Run("chunked object", func(t *testing.T) {
+		if res := p.do(t, "GET", "/chunked-404", nil); res.StatusCode != http.StatusNotFound || res.body != "modern modern modern " {
+			t.Errorf("%s: %.100s", res.Status, res.body)
+		}
+	})
+	t.Run("OPTIONS", func(t *testing.T) {
+		if res := p.do(t, "OPTIONS", "/legacy/large", nil); res.StatusCode != http.StatusOK || !strings.Contains(res.Header.Get("Allow"), "GET") {
+			t.Errorf("%s %v", res.Status, res.Header)
+		}
+	})
 	t.Run("HEAD", func(t *testing.T) {
 		if res := p.do(t, "HEAD", "/old", nil); res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s %v", res.Status, res.Header)

@@ -1,5 +1,5 @@
 import hashlib
-import time
+import threading
 
 from flask import Flask, Response, jsonify, request
 
@@ -18,14 +18,23 @@ def old(path):
     )
 
 
+wanted = threading.Semaphore(0)
+
+
 @app.route("/legacy/events")
 def events():
     def lines():
         for n in range(3):
-            yield f"data: {n} {time.time()}\n\n"
-            time.sleep(0.2)
+            yield f"data: {n}\n\n"
+            wanted.acquire(timeout=30)
 
     return Response(lines(), content_type="text/event-stream")
+
+
+@app.route("/legacy/events/next", methods=["POST"])
+def next_event():
+    wanted.release()
+    return "", 204
 
 
 @app.route("/legacy/large")

@@ -1,4 +1,4 @@
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.urls import path
 from django.views import View
 from django.views.decorators.http import require_http_methods
@@ -28,7 +28,12 @@ def thing(request, pk):
     return seen(request)
 
 
+def chunked_404(request):
+    return StreamingHttpResponse((b"modern " for _ in range(3)), status=404)
+
+
 urlpatterns = [
+    path("chunked-404", chunked_404),
     path("ported/", seen),
     path("both", Both.as_view()),
     path("decorated", only_get),
