@@ -18,6 +18,21 @@ def old(path):
     )
 
 
+seen = []
+
+
+@app.before_request
+def note():
+    seen.append(f"{request.method} {request.path}")
+
+
+@app.route("/legacy/seen")
+def what_was_seen():
+    """Every request since the last question."""
+    paths, seen[:] = seen[:-1], []
+    return jsonify(paths)
+
+
 wanted = threading.Semaphore(0)
 
 
