@@ -114,6 +114,7 @@ func New(cfg Config) (*Gateway, error) {
 type exchange struct {
 	route      // who may answer
 	answeredBy Side
+	status     int
 	body       *kept // nil: streamed, or none
 }
 
@@ -141,8 +142,12 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r) // the companions' answers are for the gateway
 		return
 	}
-	x := &exchange{route: g.decide(r)}
-	defer func() { x.body.Close() }()
+	x, began := &exchange{route: g.decide(r)}, time.Now()
+	defer func() {
+		x.body.Close()
+		g.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+			slog.Int("status", x.status), slog.String("answered_by", string(x.answeredBy)), slog.Float64("took_seconds", time.Since(began).Seconds()))
+	}()
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	if err := g.prepare(x, r); err != nil {
 		g.failed(w, r, err)

@@ -139,6 +139,7 @@ func (g *Gateway) send(x *exchange, a *app, out *http.Request) (*http.Response, 
 
 // modify takes out of an answer what was for the gateway.
 func (g *Gateway) modify(res *http.Response) error {
+	exchangeOf(res.Request.Context()).status = res.StatusCode
 	for _, name := range []string{headerNotFound, headerBuild, headerMethods} {
 		delete(res.Header, name)
 	}
@@ -164,6 +165,7 @@ func (g *Gateway) failed(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusGatewayTimeout
 	}
 	g.log.Log(r.Context(), slog.LevelError, "no answer", "method", r.Method, "path", r.URL.Path, "app", x.answeredBy, "status", status, "error", err)
+	x.status, x.answeredBy = status, ""
 	http.Error(w, http.StatusText(status), status)
 }
 

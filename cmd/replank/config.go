@@ -47,6 +47,7 @@ type settings struct {
 	Quiet          bool
 	Lint           lintSettings
 	Dev            devSettings
+	Gateway        gatewaySettings
 
 	from map[string]settingError // where a value comes from, by the option's name; nothing is wrong there yet
 }
@@ -62,6 +63,7 @@ const (
 	nowhere                 // only in replank.toml and the environment
 	linting                 // where migrations are judged
 	sizing                  // where it counts what is small
+	serving                 // where HTTP requests are answered
 )
 
 // option is one setting with its three names: --lock-budget, REPLANK_LOCK_BUDGET, lock_budget.
@@ -91,7 +93,7 @@ func (o option) toml() string {
 var consents = []string{"irreversible", "lost-writes", "column-order", "as-is", "triggers", "room", "subscribers", "drift", "unjudged", "foreign-owner"}
 
 // options is every setting there is. docs/configuration.md lists them; a test compares.
-var options = append(generalOptions, lintOptionList...)
+var options = slices.Concat(generalOptions, lintOptionList, gatewayOptions)
 
 var generalOptions = []option{
 	{name: "db", scope: everywhere, secret: true, add: func(fs *pflag.FlagSet, s *settings) {
@@ -314,7 +316,7 @@ func (s *settings) load(given *pflag.FlagSet, getenv func(string) string, file s
 	wrong = append(wrong, s.Dev.read(values, cmp.Or(file, configFile), getenv)...)
 	flags := *s
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
-	s.addFlags(all, everywhere, planning, sizing, executing, completing, linting, nowhere)
+	s.addFlags(all, everywhere, planning, sizing, executing, completing, linting, serving, nowhere)
 	*s = flags // adding a flag writes its default
 	rank := map[string]int{}
 	s.from = map[string]settingError{}

@@ -68,6 +68,7 @@ func (a *app) makePrinters(noColor bool) {
 const (
 	groupChange = "change"
 	groupWatch  = "watch"
+	groupServe  = "serve"
 	groupSetUp  = "setup"
 )
 
@@ -98,11 +99,11 @@ side by side until you say that nobody needs the old one.
 	root.SetVersionTemplate("replank {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.AddGroup(&cobra.Group{ID: groupChange, Title: "Change a database:"},
-		&cobra.Group{ID: groupWatch, Title: "Look:"}, &cobra.Group{ID: groupSetUp, Title: "Set up:"})
+		&cobra.Group{ID: groupWatch, Title: "Look:"}, &cobra.Group{ID: groupServe, Title: "Serve:"}, &cobra.Group{ID: groupSetUp, Title: "Set up:"})
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "configuration file (default: replank.toml, where there is one)")
 	a.set.addFlags(root.PersistentFlags(), everywhere)
 	// settings of flags that a command does not have keep their defaults
-	a.set.addFlags((&cobra.Command{}).Flags(), planning, sizing, executing, completing, linting, nowhere)
+	a.set.addFlags((&cobra.Command{}).Flags(), planning, sizing, executing, completing, linting, serving, nowhere)
 	root.AddCommand(a.commands()...)
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp()})
 	a.strict(root)
@@ -137,6 +138,7 @@ func (a *app) commands() []*cobra.Command {
 		a.planCommand(), a.applyCommand(), a.completeCommand(), a.revertCommand(), a.backfillCommand(),
 		a.pauseCommand(), a.resumeCommand(), a.waiveCommand(),
 		a.lintCommand(), a.rulesCommand(), a.lspCommand(), a.snapshotCommand(), a.verifyCommand(), a.driftCommand(), a.statusCommand(), a.receiptCommand(), a.doctorCommand(),
+		a.gatewayCommand(),
 		a.baselineCommand(), a.adoptCommand(), a.grantsCommand(), a.uninstallCommand(), a.devCommand(), a.testdbCommand(), a.versionCommand(), a.demoCommand(),
 	}
 }

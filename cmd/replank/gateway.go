@@ -1,0 +1,142 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/replank/replank/gateway"
+)
+
+// gatewaySettings are the settings of gateway: the table [gateway] of replank.toml.
+type gatewaySettings struct {
+	Listen          string
+	Modern, Legacy  string
+	Unlabelled      bool
+	LegacyChunked   bool
+	ModernChunked   bool
+	Trusted         []string
+	KeepAtMost      byteSize
+	KeepAll         byteSize
+	AnswerTimeout   time.Duration
+	KeepConnections time.Duration
+	Drain           time.Duration
+}
+
+var gatewayOptions = []option{
+	{name: "listen", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.Listen, "listen", "127.0.0.1:8080", "address to listen on")
+	}, want: "host:port", ok: func(s *settings) bool { _, _, err := net.SplitHostPort(s.Gateway.Listen); return err == nil }},
+	{name: "modern", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.Modern, "modern", "", "where the modern application listens")
+	}, want: wantedURL, ok: func(s *settings) bool { return s.Gateway.Modern == "" || appURL(s.Gateway.Modern) != nil }},
+	{name: "legacy", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.Legacy, "legacy", "", "where the legacy application listens")
+	}, want: wantedURL, ok: func(s *settings) bool { return s.Gateway.Legacy == "" || appURL(s.Gateway.Legacy) != nil }},
+	{name: "unlabelled", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.BoolVar(&s.Gateway.Unlabelled, "unlabelled", false, "the modern application has no companion: every 404 of a request that may be repeated falls back")
+	}},
+	{name: "modern-chunked", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.BoolVar(&s.Gateway.ModernChunked, "modern-chunked", false, "the modern application reads bodies of unknown length (ASGI)")
+	}},
+	{name: "legacy-chunked", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.BoolVar(&s.Gateway.LegacyChunked, "legacy-chunked", false, "the legacy application reads bodies of unknown length (ASGI)")
+	}},
+	{name: "trusted", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringSliceVar(&s.Gateway.Trusted, "trusted", nil, "networks of proxies in front, whose X-Forwarded headers are true")
+	}, want: "networks, like 10.0.0.0/8", ok: func(s *settings) bool { _, err := prefixes(s.Gateway.Trusted); return err == nil }},
+	{name: "keep-at-most", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		s.Gateway.KeepAtMost = 64 << 20
+		fs.Var(&s.Gateway.KeepAtMost, "keep-at-most", "largest request body that is kept, where it may have to be sent again")
+	}, ok: func(s *settings) bool { return s.Gateway.KeepAtMost > 0 }},
+	{name: "keep-all", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		s.Gateway.KeepAll = 1 << 30
+		fs.Var(&s.Gateway.KeepAll, "keep-all", "all kept request bodies together")
+	}, ok: func(s *settings) bool { return s.Gateway.KeepAll > 0 }},
+	{name: "answer-timeout", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.DurationVar(&s.Gateway.AnswerTimeout, "answer-timeout", time.Minute, "longest wait for the headers of an answer")
+	}, ok: func(s *settings) bool { return s.Gateway.AnswerTimeout > 0 }},
+	{name: "keep-connections", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.DurationVar(&s.Gateway.KeepConnections, "keep-connections", 1500*time.Millisecond, "how long unused connections to the applications are kept: less than they keep them")
+	}, ok: func(s *settings) bool { return s.Gateway.KeepConnections > 0 }},
+	{name: "drain", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.DurationVar(&s.Gateway.Drain, "drain", 30*time.Second, "how long requests that are under way may take when the gateway is stopped")
+	}, ok: func(s *settings) bool { return s.Gateway.Drain > 0 }},
+}
+
+const wantedURL = "http://host:port, without a path"
+
+// appURL is where an application listens, nil if it is no such URL.
+func appURL(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.User != nil {
+		return nil
+	}
+	return u
+}
+
+func prefixes(texts []string) ([]netip.Prefix, error) {
+	list := make([]netip.Prefix, len(texts))
+	for i, text := range texts {
+		var err error
+		if list[i], err = netip.ParsePrefix(text); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func (a *app) gatewayCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "gateway", Short: "Stand in front of a new application and the old one it replaces", GroupID: groupServe,
+		Long: `Answers HTTP requests with two applications: the modern one where it has a route,
+else the legacy one. The modern application's companion (replank.django.middleware
+.Gateway) labels what it has no route for; such a request has not run anything, and
+goes to the legacy application with its whole body. A page that the modern
+application has a route for and does not find is not looked for elsewhere.
+
+SIGINT and SIGTERM stop it: no new connections, and requests that are under way end.
+
+docs/guide-gateway.md tells what passes, and how.`,
+		Example: `  replank gateway --modern http://127.0.0.1:8001 --legacy http://127.0.0.1:8002
+  replank gateway --config replank.toml -v       # with a line for each request`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serveGateway(cmd) },
+	}
+	a.set.addFlags(cmd.Flags(), serving)
+	return cmd
+}
+
+func (a *app) serveGateway(cmd *cobra.Command) error {
+	set := a.set.Gateway
+	modern, legacy := appURL(set.Modern), appURL(set.Legacy)
+	if modern == nil || legacy == nil {
+		return &usageError{err: errors.New("a gateway needs two applications"), hint: "give --modern and --legacy, or modern and legacy in [gateway] of replank.toml"}
+	}
+	trusted, err := prefixes(set.Trusted)
+	if err != nil {
+		return err
+	}
+	g, err := gateway.New(gateway.Config{
+		Modern:     gateway.App{URL: modern, Companion: !set.Unlabelled, Chunked: set.ModernChunked, AnswerTimeout: set.AnswerTimeout, Idle: set.KeepConnections},
+		Legacy:     gateway.App{URL: legacy, Chunked: set.LegacyChunked, AnswerTimeout: set.AnswerTimeout, Idle: set.KeepConnections},
+		Unlabelled: set.Unlabelled, KeepAtMost: int64(set.KeepAtMost), KeepAll: int64(set.KeepAll), Trusted: trusted, Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	l, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", set.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if err := a.say("listening", fmt.Sprintf("listening on http://%s: %s first, then %s", l.Addr(), modern, legacy)); err != nil {
+		return err
+	}
+	return g.Serve(cmd.Context(), l, set.Drain)
+}

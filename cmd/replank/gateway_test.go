@@ -1,0 +1,99 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestGatewayCommand: the program answers with both applications, tells who has answered, and lets a request end that is
+// under way when it is stopped.
+func TestGatewayCommand(t *testing.T) {
+	folder := func(name string) string {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("this is "+name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	modern := httptest.NewServer(http.FileServer(http.Dir(folder("new.txt"))))
+	defer modern.Close()
+	arrived, release := make(chan struct{}), make(chan struct{})
+	files := http.FileServer(http.Dir(folder("old.txt")))
+	legacy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			close(arrived)
+			<-release
+			r.URL.Path = "/old.txt"
+		}
+		files.ServeHTTP(w, r)
+	}))
+	defer legacy.Close()
+
+	c := newCLI(t, "")
+	c.write("replank.toml", "[gateway]\nlisten = \"127.0.0.1:0\"\nlegacy = \""+legacy.URL+"\"\nunlabelled = true\n")
+	s := c.start("gateway", "--modern", modern.URL, "-v", "--log-format", "json")
+	t.Cleanup(func() { s.cmd.Process.Kill() })
+	s.out.waitFor("\n")
+	url := regexp.MustCompile(`http://[0-9.]+:[0-9]+`).FindString(s.out.String())
+	get := func(path string) (int, string) {
+		res, err := http.Get(url + path)
+		if err != nil {
+			t.Error(err)
+			return 0, ""
+		}
+		defer res.Body.Close()
+		text, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(text)
+	}
+	for path, want := range map[string]string{"/new.txt": "this is new.txt", "/old.txt": "this is old.txt"} {
+		if status, text := get(path); status != http.StatusOK || text != want {
+			t.Errorf("%s: %d %q", path, status, text)
+		}
+	}
+	if status, _ := get("/none.txt"); status != http.StatusNotFound {
+		t.Errorf("nobody has it: %d", status)
+	}
+	slow := make(chan string, 1)
+	go func() {
+		_, text := get("/slow")
+		slow <- text
+	}()
+	select {
+	case <-arrived:
+	case text := <-slow:
+		t.Fatalf("answered with %q before the application was asked", text)
+	}
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	if text := <-slow; text != "this is old.txt" {
+		t.Errorf("the request under way got %q", text)
+	}
+	r := c.finish(s)
+	if r.code != exitOK {
+		t.Errorf("exit code %d: %s", r.code, r.err)
+	}
+	for _, want := range []string{`"path":"/new.txt","status":200,"answered_by":"modern"`, `"path":"/old.txt","status":200,"answered_by":"legacy"`} {
+		if !strings.Contains(r.err, want) {
+			t.Errorf("no %s in\n%s", want, r.err)
+		}
+	}
+}
+
+// TestGatewayRefuses: what is wrong is told at once, with its place, and nothing listens.
+func TestGatewayRefuses(t *testing.T) {
+	c := newCLI(t, "")
+	r := c.want(exitUsage, "gateway")
+	contains(t, r.err, "two applications", "--modern", "[gateway]")
+	c.write("replank.toml", "[gateway]\nlisten = \"8080\"\nmodern = \"127.0.0.1:8001\"\nlegacy = \"http://h/path\"\ntrusted = [\"10.0.0.0\"]\ndrain = \"-1s\"\nportt = 1\n")
+	r = c.want(exitUsage, "gateway")
+	contains(t, r.err, "replank.toml:2", "host:port", "replank.toml:3", "replank.toml:4", "without a path", "replank.toml:5", "10.0.0.0/8", "replank.toml:6", "replank.toml:7", "portt")
+}
