@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/replank/replank/internal/decisions"
 	"github.com/replank/replank/internal/identity"
 	"github.com/replank/replank/internal/pgtest"
 )
@@ -53,11 +54,12 @@ func twinsDB(t *testing.T) string {
 	dsn := pgtest.DB(t)
 	mustIn(t, filepath.Join("testdata", "twins"), append(connection(t, dsn), pythonPath(t), "MODERN_SECRETS=x", "JWKS=none"),
 		lts.Python(t), "-B", "modern.py", "migrate", "--no-input", "-v", "0")
-	schema, err := os.ReadFile(filepath.Join("..", "internal", "identity", "schema.sql"))
+	s, err := decisions.Open(t.Context(), decisions.Config{DSN: dsn})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pgtest.Exec(t, dsn, string(schema), `INSERT INTO auth_group (id, name) VALUES (1, 'editors'), (2, 'billing')`)
+	s.Close()
+	pgtest.Exec(t, dsn, `INSERT INTO auth_group (id, name) VALUES (1, 'editors'), (2, 'billing')`)
 	for i, name := range []string{"alice", "bob"} {
 		pgtest.Exec(t, dsn, fmt.Sprintf(`INSERT INTO auth_user (id, username, password, is_active, is_staff, is_superuser, first_name, last_name, email, date_joined)
 			VALUES (%d, '%s', '%s', true, false, false, '', '', '', now())`, 41+i, name, password("pw")))

@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -18,12 +17,10 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/replank/replank/internal/decisions"
 	"github.com/replank/replank/internal/pg"
 	"github.com/replank/replank/internal/pgtest"
 )
-
-//go:embed schema.sql
-var schemaSQL string
 
 const people = `CREATE TABLE person (uid uuid PRIMARY KEY, email text, alive boolean NOT NULL DEFAULT true, tenant text);
 	INSERT INTO person VALUES ('00000000-0000-0000-0000-00000000000a', 'a@x', true, 'acme'), ('00000000-0000-0000-0000-00000000000b', 'b@x', false, NULL),
@@ -34,7 +31,12 @@ const personA = "00000000-0000-0000-0000-00000000000a"
 // prepared is a database with users that are not Django's.
 func prepared(t testing.TB) string {
 	dsn := pgtest.DB(t)
-	pgtest.Exec(t, dsn, schemaSQL, people)
+	s, err := decisions.Open(t.Context(), decisions.Config{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	pgtest.Exec(t, dsn, people)
 	return dsn
 }
 

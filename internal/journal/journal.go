@@ -56,8 +56,11 @@ var v1SQL string
 //go:embed v2.sql
 var v2SQL string
 
+//go:embed v3.sql
+var v3SQL string
+
 // upgrades[i] takes the journal from version i to i+1. Released ones never change.
-var upgrades = []string{v1SQL, v2SQL}
+var upgrades = []string{v1SQL, v2SQL, v3SQL}
 
 // upgradeLock is the advisory lock key under which the journal is created,
 // upgraded, adopted and removed: "replank" in ASCII.

@@ -196,7 +196,7 @@ func TestDecisions(t *testing.T) {
 			if c.path == "/l" {
 				template = "/l"
 			}
-			decisions = []Decision{{c.on, template, c.phase}}
+			decisions = []Decision{{App: c.on, Template: template, Phase: c.phase}}
 		}
 		m := compiled(t, Config{Modern: modern, Legacy: legacy, Decisions: decisions}).Match(Request{Method: "GET", Path: c.path})
 		if (m.Decision != nil) != (c.phase != "") {
@@ -207,7 +207,7 @@ func TestDecisions(t *testing.T) {
 		}
 	}
 	// The one that is further back holds.
-	both := compiled(t, Config{Modern: modern, Legacy: legacy, Decisions: []Decision{{Modern, "/x/{id}/", PhaseShadow}, {Legacy, "/x/{n}", PhaseRetired}, {Legacy, "/none", PhaseShadow}}})
+	both := compiled(t, Config{Modern: modern, Legacy: legacy, Decisions: []Decision{{App: Modern, Template: "/x/{id}/", Phase: PhaseShadow}, {App: Legacy, Template: "/x/{n}", Phase: PhaseRetired}, {App: Legacy, Template: "/none", Phase: PhaseShadow}}})
 	if m := both.Match(Request{Method: "GET", Path: "/x/1/"}); m.Decision.Phase != PhaseShadow {
 		t.Errorf("of shadow and retired, %s holds", m.Decision.Phase)
 	}
@@ -216,7 +216,7 @@ func TestDecisions(t *testing.T) {
 	}
 	// What the modern application may have is tried.
 	modern.Complete, modern.IncompleteBecause = false, []string{"x"}
-	open := compiled(t, Config{Modern: modern, Legacy: legacy, Decisions: []Decision{{Legacy, "/l", PhaseModern}}})
+	open := compiled(t, Config{Modern: modern, Legacy: legacy, Decisions: []Decision{{App: Legacy, Template: "/l", Phase: PhaseModern}}})
 	if m := open.Match(Request{Method: "GET", Path: "/l"}); Decide(m, m.Decision) != (Answer{By: Modern, Trial: true, Fallback: true}) {
 		t.Errorf("modern, of an incomplete document: %+v", Decide(m, m.Decision))
 	}
@@ -246,7 +246,7 @@ func TestMistakes(t *testing.T) {
 		`{"template":"/limit","name":"limit","methods":null,"segments":[{"re":"(?P<n>[0-9]+)"}],"limits":[{"param":"m","kind":"int"},{"param":"n","kind":"hex"}]}`,
 		`{"template":"","endpoint":"views.none","methods":null,"segments":[{"re":"a","final":true},{"text":"x"}]}`)
 	d.Complete = false
-	_, err := Compile(Config{Legacy: d, Decisions: []Decision{{Legacy, "/ok", "halfway"}}})
+	_, err := Compile(Config{Legacy: d, Decisions: []Decision{{App: Legacy, Template: "/ok", Phase: "halfway"}}})
 	if err == nil {
 		t.Fatal("it compiles")
 	}
@@ -371,7 +371,7 @@ func BenchmarkMatch(b *testing.B) {
 		config Config
 	}{
 		{"django", Config{Modern: ordered}}, {"flask", Config{Legacy: segments}}, {"both", Config{Modern: ordered, Legacy: segments}},
-		{"decided", Config{Modern: ordered, Legacy: segments, Decisions: []Decision{{Legacy, segments.Routes[15035].Template, PhaseShadow}}}},
+		{"decided", Config{Modern: ordered, Legacy: segments, Decisions: []Decision{{App: Legacy, Template: segments.Routes[15035].Template, Phase: PhaseShadow}}}},
 	} {
 		table := compiled(b, c.config)
 		for _, path := range []string{"/app150/resource1503/77/history/5/", "/app199/resource1999/slug/", "/none/of/them"} {

@@ -67,6 +67,7 @@ type Decision struct {
 	App      App
 	Template string
 	Phase    Phase
+	Canary   Canary // of phase canary
 }
 
 // Answer is who answers a request.

@@ -1,5 +1,53 @@
--- What gateways and applications share about identities.
-CREATE SCHEMA IF NOT EXISTS replank;
+-- Version 3 of the journal: what people have decided about routes, where tenants are, how the two applications are used,
+-- and what gateways and applications share about identities.
+
+-- A decision about a template of one application. A template without a row has none: who has the route answers.
+CREATE TABLE replank.route (
+    app             text NOT NULL CHECK (app IN ('modern', 'legacy')),
+    template        text NOT NULL CHECK (length(template) BETWEEN 1 AND 2000),
+    phase           text CHECK (phase IN ('legacy', 'shadow', 'canary', 'modern', 'retired')),
+    canary          jsonb,  -- who goes to the modern application in phase canary
+    owner           text NOT NULL DEFAULT '',
+    waived_because  text,   -- why it will not be ported
+    waived_at       date,
+    waived_until    date,
+    changed_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    changed_by      text NOT NULL,
+    PRIMARY KEY (app, template),
+    CHECK ((phase = 'canary') = (canary IS NOT NULL) OR phase IS NULL AND canary IS NULL),
+    CHECK ((waived_because IS NULL) = (waived_at IS NULL)),
+    CHECK (waived_until IS NULL OR waived_at IS NOT NULL)
+);
+
+-- Which decisions there are: gateways ask for this number, and read the rows when it has changed.
+CREATE TABLE replank.route_version (
+    one      boolean PRIMARY KEY DEFAULT true CHECK (one),
+    version  bigint NOT NULL
+);
+INSERT INTO replank.route_version (version) VALUES (0);
+
+CREATE TABLE replank.route_event (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    version   bigint NOT NULL,
+    app       text NOT NULL,
+    template  text NOT NULL,
+    before    text,  -- the phases; NULL: none
+    after     text,
+    because   text NOT NULL DEFAULT '',
+    by        text NOT NULL
+);
+
+-- How often a template was called on a day, and who answered.
+CREATE TABLE replank.traffic (
+    day          date NOT NULL,
+    template     text NOT NULL,  -- '' where nobody knows the route
+    method       text NOT NULL,
+    answered_by  text NOT NULL CHECK (answered_by IN ('modern', 'legacy', 'nobody')),
+    requests     bigint NOT NULL,
+    errors       bigint NOT NULL,  -- status 500 and above
+    PRIMARY KEY (day, template, method, answered_by)
+);
 
 -- A key is published, then signs until its successor does, and is published until its last token has expired. Which one
 -- signs follows from the times and the database's clock: nobody has to be told.
