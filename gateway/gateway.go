@@ -19,13 +19,19 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/replank/replank/internal/decisions"
+	"github.com/replank/replank/internal/identity"
+	"github.com/replank/replank/internal/route"
 )
 
 // Side is one of the two applications.
@@ -54,6 +60,15 @@ type Config struct {
 	KeepDir string
 	// LearnFor is how long a label holds for a path. Default: 1m.
 	LearnFor time.Duration
+	// ModernRoutes and LegacyRoutes are the files with the applications' routes: documents of the companions
+	// (docs/gateway-routes.md), or OpenAPI descriptions. Default: none, every route is tried.
+	ModernRoutes, LegacyRoutes string
+	// Look is how often those files are looked at. Default: 1s.
+	Look time.Duration
+	// Decisions about routes, and where the traffic is counted. Default: none, who has the route answers.
+	Decisions *decisions.Store
+	// Identity finds out who sends a request, and tells both applications. Default: none.
+	Identity *identity.Authority
 	// Trusted are the networks of proxies in front, whose X-Forwarded-* headers are true. Default: none.
 	Trusted []netip.Prefix
 	// Logger hears what goes wrong. Default: slog.DiscardHandler.
@@ -67,6 +82,9 @@ type Gateway struct {
 	legacy  *app
 	keeper  *keeper
 	learned *learned
+	table   atomic.Pointer[table]
+	routes  *routes
+	traffic traffic
 	proxy   *httputil.ReverseProxy
 	log     *slog.Logger
 }
@@ -91,6 +109,7 @@ func New(cfg Config) (*Gateway, error) {
 	if cfg.KeepDir == "" {
 		cfg.KeepDir = os.TempDir()
 	}
+	cfg.Look = orDefault(cfg.Look, time.Second)
 	g := &Gateway{
 		cfg:     cfg,
 		modern:  newApp(Modern, cfg.Modern),
@@ -98,6 +117,13 @@ func New(cfg Config) (*Gateway, error) {
 		keeper:  &keeper{inMemory: cfg.KeepInMemory, limit: cfg.KeepAtMost, budget: cfg.KeepAll, dir: cfg.KeepDir},
 		learned: newLearned(50_000, orDefault(cfg.LearnFor, time.Minute)),
 		log:     cfg.Logger,
+	}
+	g.routes = &routes{g: g, docs: [2]*document{{app: route.Modern, path: cfg.ModernRoutes}, {app: route.Legacy, path: cfg.LegacyRoutes}}}
+	if _, err := g.routes.load(); err != nil {
+		return nil, err
+	}
+	if err := g.routes.swap(); err != nil {
+		return nil, err
 	}
 	g.proxy = &httputil.ReverseProxy{
 		Rewrite:        g.rewrite,
@@ -112,7 +138,10 @@ func New(cfg Config) (*Gateway, error) {
 
 // exchange is one request on its way.
 type exchange struct {
-	route      // who may answer
+	answerer
+	table      int64
+	template   string // "": nobody knows the route
+	who        identity.Who
 	answeredBy Side
 	status     int
 	body       *kept // nil: streamed, or none
@@ -122,31 +151,68 @@ type exchangeKey struct{}
 
 func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
 
-// route is who may answer a request.
-type route struct {
+// answerer is who may answer a request.
+type answerer struct {
 	first Side
-	trial bool // a label lets the legacy application answer
+	// trial: nobody knows whether the modern application has the route. It is told so, and looks before anything runs.
+	trial bool
+	// fallback: a label lets the legacy application answer.
+	fallback bool
+	// methods: the route is known to take the method, so no label will come.
+	methods bool
 }
 
 // decide says who answers.
-func (g *Gateway) decide(r *http.Request) route {
-	if g.learned.knows(r.Method, r.URL.Path) {
-		return route{first: Legacy}
+func (g *Gateway) decide(x *exchange, r *http.Request) {
+	t := g.table.Load()
+	m := t.routes.Match(route.Request{Method: r.Method, Path: r.URL.Path, WebSocket: r.Header.Get("Upgrade") != ""})
+	x.table = t.number
+	for _, o := range []route.Outcome{m.Legacy, m.Modern} {
+		if o.Route != nil && x.template == "" {
+			x.template = o.Route.Template
+		}
 	}
-	return route{first: Modern, trial: true}
+	a := route.Decide(m, m.Decision)
+	if a.Canary && m.Decision.Canary.Picks(g.caller(x, r)) {
+		a = route.Decide(m, &route.Decision{Phase: route.PhaseModern})
+	}
+	switch {
+	case a.By == route.Legacy, a.Trial && g.learned.knows(r.Method, r.URL.Path):
+		x.answerer = answerer{first: Legacy}
+	default:
+		x.answerer = answerer{first: Modern, trial: a.Trial, fallback: a.Fallback,
+			methods: !a.Trial && m.Modern.Route != nil && m.Modern.Route.Methods != nil}
+	}
+}
+
+// caller is who sends a request, for a canary.
+func (g *Gateway) caller(x *exchange, r *http.Request) route.Caller {
+	address, _, _ := net.SplitHostPort(r.RemoteAddr)
+	if before := r.Header.Values("X-Forwarded-For"); len(before) > 0 && g.trusts(r) {
+		list := strings.Split(strings.Join(before, ","), ",")
+		address = strings.TrimSpace(list[len(list)-1]) // what our own proxy has added
+	}
+	return route.Caller{Subject: x.who.Subject, Tenant: x.who.Tenant, Address: address, Header: r.Header.Get}
 }
 
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	clean(r.Header, g.trusts(r))
+	identity.Strip(r.Trailer)
+	if r.URL.Path == keysPath && g.cfg.Identity != nil {
+		g.cfg.Identity.JWKS().ServeHTTP(w, r) // public keys
+		return
+	}
 	if r.URL.Path == ownPrefix || strings.HasPrefix(r.URL.Path, ownPrefix+"/") {
 		http.NotFound(w, r) // the companions' answers are for the gateway
 		return
 	}
-	x, began := &exchange{route: g.decide(r)}, time.Now()
+	x, began := &exchange{}, time.Now()
 	defer func() {
 		x.body.Close()
+		g.traffic.count(x.template, r.Method, x.answeredBy, x.status)
 		g.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
-			slog.Int("status", x.status), slog.String("answered_by", string(x.answeredBy)), slog.Float64("took_seconds", time.Since(began).Seconds()))
+			slog.Int("status", x.status), slog.String("answered_by", string(x.answeredBy)), slog.String("route", x.template),
+			slog.Int64("table", x.table), slog.Float64("took_seconds", time.Since(began).Seconds()))
 	}()
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	if err := g.prepare(x, r); err != nil {

@@ -81,7 +81,7 @@ func (p *pair) do(t *testing.T, method, path string, body io.Reader, headers ...
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
 	for name := range res.Header {
-		if strings.HasPrefix(name, headerPrefix) {
+		if strings.HasPrefix(name, "Replank-") {
 			t.Errorf("%s %s: %s reaches the client", method, path, name)
 		}
 	}
@@ -95,6 +95,12 @@ type unknown struct{ io.Reader }
 // and everything else is the modern application's own answer.
 func TestFallbackMatrix(t *testing.T) {
 	p := newPair(t, nil)
+	t.Run("tried", p.matrix)
+	p = newPair(t, func(c *Config) { c.ModernRoutes, c.LegacyRoutes = documents(t) })
+	t.Run("known", p.matrix)
+}
+
+func (p *pair) matrix(t *testing.T) {
 	large := make([]byte, 5<<20)
 	rand.Read(large)
 	bodies := map[string]func() io.Reader{

@@ -13,13 +13,19 @@ import (
 
 // prepare does what must be done before the first application is asked: it finds out who has the route where the
 // request has a body that is better not sent twice, and keeps the body where it may be needed again.
-func (g *Gateway) prepare(x *exchange, r *http.Request) error {
+func (g *Gateway) prepare(x *exchange, r *http.Request) (err error) {
+	if g.cfg.Identity != nil {
+		if x.who, err = g.cfg.Identity.Identify(r.Context(), r); err != nil {
+			return &unknownError{err}
+		}
+	}
+	g.decide(x, r)
 	if r.ContentLength == 0 {
 		return nil
 	}
 	again := false // the body may have to be sent a second time
 	switch {
-	case !x.trial:
+	case !x.fallback, x.methods:
 	case !g.modern.companion:
 		// Without a label only what may be done twice falls back.
 		again = g.cfg.Unlabelled && idempotent(r.Method)
@@ -32,7 +38,7 @@ func (g *Gateway) prepare(x *exchange, r *http.Request) error {
 		}
 		g.heard(x, said.label, said.build, r)
 		if said.label.fallsBack() {
-			x.route = route{first: Legacy}
+			x.answerer = answerer{first: Legacy}
 			break
 		}
 		// The view itself may answer 405, when its methods could not be known before.
@@ -43,7 +49,7 @@ func (g *Gateway) prepare(x *exchange, r *http.Request) error {
 		to = g.legacy
 	}
 	if !again && (r.ContentLength > 0 || to.chunked) {
-		x.trial = x.trial && again
+		x.trial, x.fallback = false, false
 		return nil
 	}
 	body, err := g.keeper.keep(r.Body)
@@ -88,10 +94,10 @@ func (g *Gateway) roundTrip(out *http.Request) (*http.Response, error) {
 	if x.first == Legacy {
 		return g.send(x, g.legacy, out)
 	}
-	if !x.trial {
+	if !x.fallback {
 		return g.send(x, g.modern, out)
 	}
-	if g.modern.companion {
+	if x.trial && g.modern.companion {
 		out.Header.Set(headerTrial, "1")
 	}
 	res, err := g.send(x, g.modern, out)
@@ -128,6 +134,12 @@ func (g *Gateway) heard(x *exchange, what label, build string, r *http.Request) 
 func (g *Gateway) send(x *exchange, a *app, out *http.Request) (*http.Response, error) {
 	x.answeredBy = a.side
 	a.aim(out)
+	if g.cfg.Identity != nil {
+		// Here, because by now what a client's Connection header names has been taken out.
+		if err := g.cfg.Identity.Apply(out.Header, x.who, string(a.side)); err != nil {
+			return nil, &unknownError{err}
+		}
+	}
 	if x.body != nil {
 		out.Body, out.ContentLength, out.TransferEncoding = x.body.open(), x.body.size, nil
 		if x.body.size == 0 {
@@ -151,6 +163,7 @@ func (g *Gateway) failed(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(r.Context())
 	var tooLarge *tooLargeError
 	var client *clientError
+	var unknown *unknownError
 	var timeout net.Error
 	status := http.StatusBadGateway
 	switch {
@@ -161,6 +174,9 @@ func (g *Gateway) failed(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusRequestEntityTooLarge
 	case errors.As(err, &client):
 		status = http.StatusBadRequest
+	case errors.As(err, &unknown):
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
 	case errors.As(err, &timeout) && timeout.Timeout():
 		status = http.StatusGatewayTimeout
 	}
@@ -168,6 +184,12 @@ func (g *Gateway) failed(w http.ResponseWriter, r *http.Request, err error) {
 	x.status, x.answeredBy = status, ""
 	http.Error(w, http.StatusText(status), status)
 }
+
+// unknownError: nobody can say who sends a request.
+type unknownError struct{ err error }
+
+func (e *unknownError) Error() string { return "find out who sends the request: " + e.err.Error() }
+func (e *unknownError) Unwrap() error { return e.err }
 
 // bufferPool lends ReverseProxy the buffers it copies answers with.
 type bufferPool struct{ pool sync.Pool }

@@ -210,7 +210,7 @@ func (w *twins) gateways() {
 	defer deaf.Close()
 	for _, a := range []*identity.Authority{w.open(), deaf} {
 		other := *w
-		other.authority = a
+		other.authority, other.front = a, w.through(a)
 		b, there := w.browser(), other.browser()
 		b.get(logins[1])
 		b.is("alice")

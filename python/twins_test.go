@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
@@ -24,17 +23,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/replank/replank/gateway"
 	"github.com/replank/replank/internal/decisions"
 	"github.com/replank/replank/internal/identity"
 	"github.com/replank/replank/internal/pgtest"
 )
 
-// twins are two applications with one database behind a gateway that does nothing but tell who it is.
+// twins are two applications with one database behind a gateway.
 type twins struct {
 	*testing.T
 	dsn            string
 	cfg            identity.Config
 	authority      *identity.Authority
+	front          *gateway.Gateway
 	gateway        *httptest.Server
 	modern, legacy *url.URL
 	python         string
@@ -112,6 +113,7 @@ func startTwins(t *testing.T, template string, change func(*identity.Config), en
 		}
 	}
 	w.authority = w.open()
+	w.front = w.through(w.authority)
 	w.env = append(connection(t, w.dsn), pythonPath(t), "JWKS="+w.gateway.URL+"/.replank/jwks.json",
 		"MODERN_SECRETS="+modernSecret, "LEGACY_SECRETS="+legacySecret)
 	w.env = append(w.env, env...)
@@ -176,28 +178,16 @@ func (w *twins) gunicorn(l *net.TCPListener, app string) {
 }
 
 // ServeHTTP is the least gateway that there can be.
-func (w *twins) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/.replank/jwks.json" {
-		w.authority.JWKS().ServeHTTP(rw, r)
-		return
-	}
-	target, audience := w.legacy, "legacy"
-	if strings.HasPrefix(r.URL.Path, "/modern/") {
-		target, audience = w.modern, "modern"
-	}
-	who, err := w.authority.Identify(r.Context(), r)
+func (w *twins) ServeHTTP(rw http.ResponseWriter, r *http.Request) { w.front.ServeHTTP(rw, r) }
+
+// through is a gateway that goes by an authority.
+func (w *twins) through(a *identity.Authority) *gateway.Gateway {
+	w.Helper()
+	g, err := gateway.New(gateway.Config{Modern: gateway.App{URL: w.modern, Companion: true}, Legacy: gateway.App{URL: w.legacy}, Identity: a})
 	if err != nil {
-		http.Error(rw, err.Error(), http.StatusServiceUnavailable)
-		return
+		w.Fatal(err)
 	}
-	proxy := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
-		p.SetURL(target)
-		identity.Strip(p.Out.Header)
-		if err := w.authority.Apply(p.Out.Header, who, audience); err != nil {
-			w.Error(err)
-		}
-	}}
-	proxy.ServeHTTP(rw, r)
+	return g
 }
 
 // browser keeps cookies.

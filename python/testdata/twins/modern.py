@@ -16,6 +16,7 @@ settings.configure(
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
     SESSION_ENGINE="django.contrib.sessions.backends." + ("signed_cookies" if SIGNED else "db"),
     MIDDLEWARE=[
+        "replank.django.middleware.Gateway",
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "replank.django.identity.IdentityMiddleware",

@@ -1,0 +1,114 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/replank/replank/internal/decisions"
+)
+
+// writeEvery is how often counts are added to those in the database: what is counted meanwhile is lost when the gateway
+// is killed.
+const writeEvery = 10 * time.Second
+
+// traffic counts who answers what.
+type traffic struct {
+	mu     sync.Mutex
+	counts map[called]*[2]int64 // requests, errors
+}
+
+// called is what is counted together.
+type called struct {
+	day        time.Time
+	template   string
+	method     string
+	answeredBy string
+}
+
+// methods that are counted by their name: clients may send any other.
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+func (t *traffic) count(template, method string, by Side, status int) {
+	c := called{time.Now().UTC().Truncate(24 * time.Hour), template, strings.ToUpper(method), string(by)}
+	if !slices.Contains(methods, c.method) {
+		c.method = "other"
+	}
+	if by == "" {
+		c.answeredBy = "nobody"
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.counts[c]
+	if n == nil {
+		if t.counts == nil {
+			t.counts = map[called]*[2]int64{}
+		}
+		n = new([2]int64)
+		t.counts[c] = n
+	}
+	n[0]++
+	if status >= http.StatusInternalServerError {
+		n[1]++
+	}
+}
+
+// take returns what was counted, and begins anew.
+func (t *traffic) take() []decisions.Count {
+	t.mu.Lock()
+	counts := t.counts
+	t.counts = nil
+	t.mu.Unlock()
+	list := make([]decisions.Count, 0, len(counts))
+	for c, n := range counts {
+		list = append(list, decisions.Count{Day: c.day, Template: c.template, Method: c.method, AnsweredBy: c.answeredBy, Requests: n[0], Errors: n[1]})
+	}
+	return list
+}
+
+// give puts counts back that could not be written.
+func (t *traffic) give(list []decisions.Count) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.counts == nil {
+		t.counts = map[called]*[2]int64{}
+	}
+	for _, c := range list {
+		k := called{c.Day, c.Template, c.Method, c.AnsweredBy}
+		n := t.counts[k]
+		if n == nil {
+			n = new([2]int64)
+			t.counts[k] = n
+		}
+		n[0] += c.Requests
+		n[1] += c.Errors
+	}
+}
+
+// write writes the counts down now and then, and at the end.
+func (t *traffic) write(ctx context.Context, s *decisions.Store, log *slog.Logger) {
+	ticks := time.NewTicker(writeEvery)
+	defer ticks.Stop()
+	for {
+		ended := false
+		select {
+		case <-ctx.Done():
+			ended = true
+		case <-ticks.C:
+		}
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		list := t.take()
+		if err := s.Add(bound, list); err != nil {
+			t.give(list)
+			log.Warn("who has answered how often could not be written down; it is counted on", "error", err)
+		}
+		cancel()
+		if ended {
+			return
+		}
+	}
+}
