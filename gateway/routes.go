@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -55,7 +54,7 @@ func (r *routes) load() (changed bool, err error) {
 			continue
 		}
 		d.seen = data
-		doc, err := readDocument(data)
+		doc, err := route.ReadAny(data)
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("routes of the %s application, %s: %w", d.app, d.path, err))
 			continue
@@ -63,17 +62,6 @@ func (r *routes) load() (changed bool, err error) {
 		d.doc, changed = doc, true
 	}
 	return changed, errors.Join(wrong...)
-}
-
-// readDocument reads a document of the companion, or an OpenAPI description.
-func readDocument(data []byte) (*route.Document, error) {
-	var kind struct {
-		Format string `json:"format"`
-	}
-	if json.Unmarshal(data, &kind) == nil && kind.Format != "" {
-		return route.Read(data)
-	}
-	return route.ReadOpenAPI(data)
 }
 
 // swap compiles a table and puts it in the place of the last one. When it cannot be compiled, the last one stays.

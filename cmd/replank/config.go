@@ -48,6 +48,7 @@ type settings struct {
 	Lint           lintSettings
 	Dev            devSettings
 	Gateway        gatewaySettings
+	Identity       identitySettings
 
 	from map[string]settingError // where a value comes from, by the option's name; nothing is wrong there yet
 }
@@ -93,7 +94,7 @@ func (o option) toml() string {
 var consents = []string{"irreversible", "lost-writes", "column-order", "as-is", "triggers", "room", "subscribers", "drift", "unjudged", "foreign-owner"}
 
 // options is every setting there is. docs/configuration.md lists them; a test compares.
-var options = slices.Concat(generalOptions, lintOptionList, gatewayOptions)
+var options = slices.Concat(generalOptions, lintOptionList, gatewayOptions, identityOptions)
 
 var generalOptions = []option{
 	{name: "db", scope: everywhere, secret: true, add: func(fs *pflag.FlagSet, s *settings) {

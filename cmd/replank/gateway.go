@@ -1,23 +1,33 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/replank/replank/gateway"
+	"github.com/replank/replank/internal/decisions"
+	"github.com/replank/replank/internal/identity"
 )
 
 // gatewaySettings are the settings of gateway: the table [gateway] of replank.toml.
 type gatewaySettings struct {
 	Listen          string
 	Modern, Legacy  string
+	ModernRoutes    string
+	LegacyRoutes    string
+	ModernDiscover  string
+	LegacyDiscover  string
 	Unlabelled      bool
 	LegacyChunked   bool
 	ModernChunked   bool
@@ -39,6 +49,18 @@ var gatewayOptions = []option{
 	{name: "legacy", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringVar(&s.Gateway.Legacy, "legacy", "", "where the legacy application listens")
 	}, want: wantedURL, ok: func(s *settings) bool { return s.Gateway.Legacy == "" || appURL(s.Gateway.Legacy) != nil }},
+	{name: "modern-routes", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.ModernRoutes, "modern-routes", "", "file with the modern application's routes (default: every path is tried)")
+	}},
+	{name: "legacy-routes", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.LegacyRoutes, "legacy-routes", "", "file with the legacy application's routes")
+	}},
+	{name: "modern-discover", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.ModernDiscover, "modern-discover", "", "command that prints the modern application's routes")
+	}},
+	{name: "legacy-discover", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.LegacyDiscover, "legacy-discover", "", "command that prints the legacy application's routes")
+	}},
 	{name: "unlabelled", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.BoolVar(&s.Gateway.Unlabelled, "unlabelled", false, "the modern application has no companion: every 404 of a request that may be repeated falls back")
 	}},
@@ -103,6 +125,10 @@ application has a route for and does not find is not looked for elsewhere.
 
 SIGINT and SIGTERM stop it: no new connections, and requests that are under way end.
 
+With a database (--db, DATABASE_URL) it follows the decisions that replank routes
+makes there, and counts there who answers what. Files of routes are read again when
+they change, and on SIGHUP; one with a mistake is told, and the last good ones hold.
+
 docs/guide-gateway.md tells what passes, and how.`,
 		Example: `  replank gateway --modern http://127.0.0.1:8001 --legacy http://127.0.0.1:8002
   replank gateway --config replank.toml -v       # with a line for each request`,
@@ -123,7 +149,18 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	store, authority, err := a.openControl(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if store != nil {
+		defer store.Close()
+	}
+	if authority != nil {
+		defer authority.Close()
+	}
 	g, err := gateway.New(gateway.Config{
+		ModernRoutes: set.ModernRoutes, LegacyRoutes: set.LegacyRoutes, Decisions: store, Identity: authority,
 		Modern:     gateway.App{URL: modern, Companion: !set.Unlabelled, Chunked: set.ModernChunked, AnswerTimeout: set.AnswerTimeout, Idle: set.KeepConnections},
 		Legacy:     gateway.App{URL: legacy, Chunked: set.LegacyChunked, AnswerTimeout: set.AnswerTimeout, Idle: set.KeepConnections},
 		Unlabelled: set.Unlabelled, KeepAtMost: int64(set.KeepAtMost), KeepAll: int64(set.KeepAll), Trusted: trusted, Logger: a.log,
@@ -138,5 +175,53 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 	if err := a.say("listening", fmt.Sprintf("listening on http://%s: %s first, then %s", l.Addr(), modern, legacy)); err != nil {
 		return err
 	}
+	// What keeps the table up to date ends behind the last request, and writes down what was counted.
+	running, stop := context.WithCancel(context.WithoutCancel(cmd.Context()))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = g.Run(running) // it ends when it is stopped
+	}()
+	defer func() { stop(); <-ended }()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	go func() {
+		for {
+			select {
+			case <-running.Done():
+				return
+			case <-hup:
+				if err := g.Reload(); err != nil {
+					a.log.Error("the routes cannot be used; the last ones hold", "error", err)
+				}
+			}
+		}
+	}()
 	return g.Serve(cmd.Context(), l, set.Drain)
+}
+
+// openControl opens what is in the database, where one is given.
+func (a *app) openControl(ctx context.Context) (*decisions.Store, *identity.Authority, error) {
+	cfg, wanted, err := a.set.Identity.config()
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.set.dsn() == "" {
+		if wanted {
+			return nil, nil, &usageError{err: errors.New("identities need a database: keys and revocations are there"), hint: "give --db, or set DATABASE_URL"}
+		}
+		return nil, nil, nil
+	}
+	store, err := decisions.Open(ctx, decisions.Config{DSN: a.set.dsn(), Owner: a.set.Owner, Logger: a.log})
+	if err != nil || !wanted {
+		return store, nil, a.connectError(err)
+	}
+	cfg.Control, cfg.Logger = a.set.dsn(), a.log
+	authority, err := identity.Open(ctx, cfg)
+	if err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	return store, authority, nil
 }

@@ -116,6 +116,17 @@ func Read(data []byte) (*Document, error) {
 	return &d, nil
 }
 
+// ReadAny reads a document of the companions, or an OpenAPI description.
+func ReadAny(data []byte) (*Document, error) {
+	var kind struct {
+		Format *string `json:"format"`
+	}
+	if json.Unmarshal(data, &kind) == nil && kind.Format != nil {
+		return Read(data)
+	}
+	return ReadOpenAPI(data)
+}
+
 // check returns every mistake of the document, each with the route it is in.
 func (d *Document) check() error {
 	if d.Format != format || d.Version != version {
