@@ -1,0 +1,106 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/replank/replank/internal/pgtest"
+)
+
+// openAPI describes an application with these paths.
+func openAPI(complete string, paths ...string) string {
+	text := `{"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "x-replank-complete": ` + complete + `, "paths": {`
+	for i, path := range paths {
+		if i > 0 {
+			text += ", "
+		}
+		params := ""
+		if strings.Contains(path, "{id}") {
+			params = `"parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}], `
+		}
+		text += `"` + path + `": {` + params + `"get": {"responses": {"200": {"description": "ok"}}}}`
+	}
+	return text + "}}"
+}
+
+// TestRoutes: what is decided on the command line is what gateways do, and who asks is told who answers and why.
+func TestRoutes(t *testing.T) {
+	dsn := pgtest.DB(t)
+	c := newCLI(t, dsn)
+	c.write("modern.json", openAPI("true", "/invoices/{id}"))
+	c.write("legacy.json", openAPI("false", "/invoices/{id}", "/export.csv"))
+	c.write("replank.toml", "[gateway]\nmodern_routes = \"modern.json\"\nlegacy_routes = \"legacy.json\"\n")
+
+	contains(t, c.want(exitOK, "routes", "show", "/invoices/7").out, "the modern application answers", "legacy: found  /invoices/{id}")
+	contains(t, c.want(exitOK, "routes", "show", "/export.csv").out, "the legacy application answers")
+	contains(t, c.want(exitOK, "routes", "promote", "/invoices/{id}", "--to", "shadow").out, "of the legacy application: no decision → shadow")
+	contains(t, c.want(exitOK, "routes", "show", "/invoices/7").out, "the legacy application answers", "asked too, and compared", "decided: shadow")
+	contains(t, c.want(exitUsage, "routes", "promote", "/invoices/{id}").err, "who goes to the modern application", "--share")
+	contains(t, c.want(exitOK, "routes", "promote", "/invoices/{id}", "--share", "10%").out, "shadow → canary")
+	var shown struct {
+		Route struct {
+			Canary struct{ Share float64 }
+		}
+	}
+	if err := json.Unmarshal([]byte(c.want(exitOK, "routes", "show", "/invoices/7", "--json").out), &shown); err != nil || shown.Route.Canary.Share != 0.1 {
+		t.Errorf("%+v, %v", shown, err)
+	}
+	contains(t, c.want(exitOK, "routes", "promote", "/invoices/{id}").out, "canary → modern")
+	contains(t, c.want(exitOK, "routes", "promote", "/invoices/{id}").out, "modern → retired")
+	contains(t, c.want(exitUsage, "routes", "promote", "/invoices/{id}").err, "last phase")
+	contains(t, c.want(exitOK, "routes", "demote", "/invoices/{id}", "--because", "wrong totals").out, "retired → legacy")
+	contains(t, c.want(exitOK, "routes", "own", "/export.csv", "team billing").out, "belongs to team billing")
+	contains(t, c.want(exitOK, "routes", "waive", "/export.csv", "--because", "goes away", "--until", "2030-01-02").out, "will not be ported: goes away")
+	list := c.want(exitOK, "routes", "list").out
+	contains(t, list, "/export.csv", "team billing", "goes away (until 2030-01-02)", "/invoices/{id}")
+	contains(t, c.want(exitOK, "routes", "waive", "/export.csv", "--off").out, "to be ported again")
+	contains(t, c.want(exitOK, "routes", "clear", "/invoices/{id}").out, "legacy → no decision")
+	events := pgtest.Value[[]string](t, dsn, "SELECT array_agg(coalesce(after, '-') || because ORDER BY id) FROM replank.route_event")
+	if got := strings.Join(events, " "); got != "shadow canary modern retired legacywrong totals -" {
+		t.Errorf("%q", got)
+	}
+
+	for name, tt := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no such template": {[]string{"promote", "/invoice/{id}", "--to", "modern"}, "no route has the template /invoice/{id}"},
+		"no such phase":    {[]string{"promote", "/invoices/{id}", "--to", "ported"}, `no phase "ported"`},
+		"no such app":      {[]string{"demote", "/invoices/{id}", "--app", "new"}, `no application "new"`},
+		"share":            {[]string{"promote", "/invoices/{id}", "--share", "110%"}, "no share"},
+		"no reason":        {[]string{"waive", "/export.csv"}, "needs a reason"},
+		"day":              {[]string{"waive", "/export.csv", "--because", "x", "--until", "tomorrow"}, "no day"},
+		"path":             {[]string{"show", "invoices"}, "no path"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			contains(t, c.want(exitUsage, append([]string{"routes"}, tt.args...)...).err, tt.want)
+		})
+	}
+}
+
+// TestRoutesDiscover: the files are written as the commands print them, and a command that fails leaves its file alone.
+func TestRoutesDiscover(t *testing.T) {
+	c := newCLI(t, "")
+	contains(t, c.want(exitUsage, "routes", "discover").err, "modern_discover")
+	c.write("new.json", openAPI("true", "/a", "/b"))
+	c.write("old.json", openAPI("false", "/a"))
+	c.write("replank.toml", "[gateway]\nmodern_routes = \"modern.json\"\nlegacy_routes = \"legacy.json\"\nmodern_discover = \"cat new.json\"\nlegacy_discover = \"cat old.json\"\n")
+	contains(t, c.want(exitOK, "routes", "discover").out, "modern: 2 routes, written to modern.json", "+ /b", "legacy: 1 routes", "not complete")
+	c.write("new.json", openAPI("true", "/b", "/c"))
+	contains(t, c.want(exitOK, "routes", "discover").out, "+ /c", "- /a")
+	before := c.read("modern.json")
+	for _, bad := range []string{"echo broken >&2; exit 3", "echo '{}'"} {
+		c.write("replank.toml", "[gateway]\nmodern_routes = \"modern.json\"\nlegacy_routes = \"legacy.json\"\nmodern_discover = \""+bad+"\"\nlegacy_discover = \"cat old.json\"\n")
+		r := c.want(exitFailed, "routes", "discover")
+		contains(t, r.err, "modern application")
+		contains(t, r.out, "legacy: 1 routes")
+		if c.read("modern.json") != before {
+			t.Error("the file has changed")
+		}
+	}
+	if left, _ := os.ReadDir(c.dir); len(left) != 5 {
+		t.Errorf("files are left behind: %v", left)
+	}
+}
