@@ -247,6 +247,7 @@ func TestDjangoCodeOnline(t *testing.T) {
 
 // TestDirectCode executes migrations as they are, code between their statements.
 func TestDirectCode(t *testing.T) {
+	pgtest.Share(t, 2)
 	python := lts.Python(t)
 	p := history.Project{Dir: filepath.Join("testdata", "shelf"), Python: python}
 	dsn, own := pgtest.DB(t), pgtest.DB(t)
@@ -263,6 +264,7 @@ func TestDirectCode(t *testing.T) {
 
 // TestDirectAlembicCode does the same for Alembic, whose revisions with code are run as a whole.
 func TestDirectAlembicCode(t *testing.T) {
+	pgtest.Share(t, 2)
 	python := lts.Python(t)
 	p := history.Project{Dir: filepath.Join("testdata", "ledger"), Python: python}
 	dsn, own := pgtest.DB(t), pgtest.DB(t)

@@ -130,6 +130,7 @@ func TestDevRefresh(t *testing.T) {
 
 // TestDevRefreshKilled: after kill -9 in the middle of a step the next refresh goes on there, and nothing is left behind.
 func TestDevRefreshKilled(t *testing.T) {
+	pgtest.Share(t, 2)
 	t.Parallel()
 	p := newPair(t)
 	p.change("replank.toml", `"python manage.py loaddata invoices"`, `"python manage.py loaddata invoices; echo $$ is here; test -e go || sleep 600"`)
@@ -182,6 +183,7 @@ func (p *pair) begin(args ...string) (*exec.Cmd, <-chan string) {
 
 // TestDevUp: both servers, one log, one Ctrl-C, and nothing is left: Django's reloader runs its server in a second process.
 func TestDevUp(t *testing.T) {
+	pgtest.Share(t, 2)
 	t.Parallel()
 	p := newPair(t)
 	cmd, lines := p.begin("dev", "up")
@@ -225,6 +227,7 @@ func TestDevUp(t *testing.T) {
 
 // TestDevUpCrash: the end of one server ends all, with its name and last lines.
 func TestDevUpCrash(t *testing.T) {
+	pgtest.Share(t, 2)
 	t.Parallel()
 	p := newPair(t)
 	p.change("replank.toml", "python manage.py runserver", "python manage.py runserver --nonsense")
@@ -238,6 +241,7 @@ func TestDevUpCrash(t *testing.T) {
 // TestPytestFixture: every test has a database of its own, Django and SQLAlchemy see the same, in four processes at once; also
 // those that pytest-django rolls back work, and afterwards nothing is left but the pool.
 func TestPytestFixture(t *testing.T) {
+	pgtest.Share(t, 2)
 	t.Parallel()
 	p := newPair(t)
 	p.change("replank.toml", "pool = 3", "pool = 2")
@@ -273,6 +277,7 @@ func (p *pair) settled(want int) {
 
 // TestTestDBOfAKilledTest is dropped, by whoever comes next.
 func TestTestDBOfAKilledTest(t *testing.T) {
+	pgtest.Share(t, 2)
 	t.Parallel()
 	p := newPair(t)
 	p.refresh()

@@ -341,6 +341,7 @@ func (w *twins) unmarked() {
 
 // TestIdentityGolden: the gateway reads what the frameworks themselves write, and nothing of another key.
 func TestIdentityGolden(t *testing.T) {
+	pgtest.Share(t, 2)
 	t.Parallel()
 	template := twinsDB(t)
 	dsn := pgtest.DB(t, pgtest.From(template))

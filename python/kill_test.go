@@ -89,6 +89,7 @@ const shouts = "SELECT string_agg(DISTINCT regexp_replace(shout, '^BOOK [0-9]+',
 // TestKilledInCode kills the executor while code runs. Atomic code is there once, whoever is killed; of other code a
 // person has to say what is there.
 func TestKilledInCode(t *testing.T) {
+	pgtest.Share(t, 2)
 	python := lts.Python(t)
 	p := history.Project{Dir: filepath.Join("testdata", "shelf"), Python: python}
 	full := pgtest.DB(t)
@@ -151,6 +152,7 @@ func TestKilledInCode(t *testing.T) {
 
 // TestRevertCode takes code back by its reverse_code, and refuses where there is none.
 func TestRevertCode(t *testing.T) {
+	pgtest.Share(t, 2)
 	p := history.Project{Dir: filepath.Join("testdata", "shelf"), Python: lts.Python(t)}
 	dsn := pgtest.DB(t)
 	e, x := engine(t, dsn, p)

@@ -13,6 +13,7 @@ import (
 
 // TestSquashAppliedInPart: a database that has run some of what a squash replaces runs the others, and not the squash.
 func TestSquashAppliedInPart(t *testing.T) {
+	pgtest.Share(t, 2)
 	settings, err := os.ReadFile(filepath.Join("testdata", "shelf", "settings.py"))
 	if err != nil {
 		t.Fatal(err)

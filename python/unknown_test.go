@@ -57,6 +57,7 @@ func TestUnknownFromNothing(t *testing.T) {
 // TestUnknownInUse: on tables that are there already such an operation needs a consent that names its locks, a big one is
 // left alone, and revert gives back what was there.
 func TestUnknownInUse(t *testing.T) {
+	pgtest.Share(t, 2)
 	p := history.Project{Dir: filepath.Join("testdata", "depot"), Python: lts.Python(t)}
 	dsn := pgtest.DB(t)
 	mustIn(t, p.Dir, connection(t, dsn), p.Python, "-B", "manage.py", "migrate", "--no-input", "depot", "0001")
@@ -104,6 +105,7 @@ func TestUnknownInUse(t *testing.T) {
 
 // TestKilledInUnknown kills the executor around such an operation: it is there exactly when the journal says so.
 func TestKilledInUnknown(t *testing.T) {
+	pgtest.Share(t, 2)
 	p := history.Project{Dir: filepath.Join("testdata", "depot"), Python: lts.Python(t)}
 	begun, own := pgtest.DB(t), pgtest.DB(t)
 	mustIn(t, p.Dir, connection(t, begun), p.Python, "-B", "manage.py", "migrate", "--no-input", "depot", "0001")
