@@ -44,6 +44,7 @@ type Extension struct{ Name, Version, Schema string }
 // knows is volatile.
 func (s *Schema) FunctionVolatility(name string) byte {
 	f := s.Facts
+	name = s.functionBehind(name)
 	switch {
 	case f == nil || f.Volatile[name]:
 		return 'v'
@@ -68,8 +69,17 @@ func (s *Schema) FunctionVolatility(name string) byte {
 	return volatility
 }
 
+// functionBehind is the function that a name of the grammar stands for: before 14 extract is only a way to write date_part.
+func (s *Schema) functionBehind(name string) string {
+	if name == "extract" && s.Version < 140000 {
+		return "date_part"
+	}
+	return name
+}
+
 // knowsFunction reports whether a function of that name has been seen.
 func (s *Schema) knowsFunction(name string) bool {
+	name = s.functionBehind(name)
 	if f := s.Facts; f != nil && (f.Volatile[name] || f.Stable[name] || f.Immutable[name]) {
 		return true
 	}
