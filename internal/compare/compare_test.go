@@ -62,6 +62,7 @@ func TestBodies(t *testing.T) {
 		{"two documents", asJSON, `1 2`, `1 3`, []string{`body /line 1 value: 1 2 | 1 3`}},
 
 		{"spaces between blocks", asHTML, "<ul>\n  <li>a  b</li>\n</ul>", "<ul><li>a b</li></ul>", nil},
+		{"spaces between an inline element and a block", asHTML, "<b>x</b>\n<p>a</p>\n<i>y</i> <b>z</b>", "<b>x</b><p>a</p><i>y</i>\n<b>z</b>", nil},
 		{"spaces beside inline elements", asHTML, "<p>a <b>b</b></p>", "<p>a<b>b</b></p>", []string{"body /p[0]/#text value: a  | a"}},
 		{"spaces in pre", asHTML, "<pre>a  b</pre>", "<pre>a b</pre>", []string{"body /pre[0]/#text value: a  b | a b"}},
 		{"attributes", asHTML, `<a href="/x" class='b'>y</a>`, `<a class="b" href=/x>y</a>`, nil},
@@ -96,6 +97,26 @@ func TestStatusAndHeaders(t *testing.T) {
 		"cookie session value: httponly; path=/ | expires; httponly; path=/; secure", "header X-Frame-Options missing: DENY | "}
 	if d := cmp.Diff(want, told(Config{IgnoreHeaders: []string{"x-build"}}.Diff(old, new, nil))); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestRedirects: what a redirect says in its body is shown to nobody.
+func TestRedirects(t *testing.T) {
+	redirect := func(status int, to, typ, body string) *Answer {
+		a := answerWith(t, map[string][]string{"Location": {to}, "Content-Type": {typ}}, body)
+		a.Status = status
+		return a
+	}
+	flask := redirect(302, "/x", "text/html; charset=utf-8", "<p>You should be redirected")
+	if r := (Config{}).Diff(flask, redirect(302, "/x", "text/plain", ""), nil); !r.Same() {
+		t.Error(told(r))
+	}
+	want := []string{"status  value: 302 | 301", "header Location value: /x | /y"}
+	if d := cmp.Diff(want, told(Config{}.Diff(flask, redirect(301, "/y", "text/plain", ""), nil))); d != "" {
+		t.Error(d)
+	}
+	if r := (Config{}).Diff(flask, redirect(200, "/x", "text/plain", ""), nil); r.Total != 3 {
+		t.Errorf("no redirect: %v", told(r))
 	}
 }
 

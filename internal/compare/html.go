@@ -125,13 +125,19 @@ func trimmed(list []element) []element {
 	for i, e := range list {
 		if e.kind == html.TextToken && !(e.at != nil && verbatim[e.at.name]) {
 			text := strings.Join(strings.FieldsFunc(e.data, isSpace), " ")
-			if e.data != "" && isSpace(rune(e.data[0])) && !isBlock(i-1) {
-				text = " " + text
-			}
-			if last := len(e.data) - 1; last >= 0 && isSpace(rune(e.data[last])) && !isBlock(i+1) && text != " " {
-				text += " "
-			}
-			if text == "" {
+			before := e.data != "" && isSpace(rune(e.data[0])) && !isBlock(i-1)
+			after := e.data != "" && isSpace(rune(e.data[len(e.data)-1])) && !isBlock(i+1)
+			switch {
+			case text != "":
+				if before {
+					text = " " + text
+				}
+				if after {
+					text += " "
+				}
+			case before && after:
+				text = " "
+			default:
 				continue
 			}
 			e.data = text

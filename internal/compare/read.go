@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -90,6 +91,11 @@ func (c Config) Read(status int, header map[string][]string, body io.Reader) (*A
 	a.Body = a.redactedBody()
 	a.Secrets = strings.Count(a.Body, Redacted)
 	return a, nil
+}
+
+// redirects reports whether a client goes elsewhere.
+func (a *Answer) redirects() bool {
+	return slices.Contains([]int{301, 302, 303, 307, 308}, a.Status) && len(a.Header["Location"]) > 0
 }
 
 func (a *Answer) summary() string {

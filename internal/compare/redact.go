@@ -61,10 +61,7 @@ func IsSecret(name string) bool { return secretName.MatchString(name) }
 
 // redactHeader is a copy without secrets. Of cookies the names and attributes stay.
 func redactHeader(header map[string][]string) map[string][]string {
-	if header == nil {
-		return nil
-	}
-	out := make(map[string][]string, len(header))
+	var out map[string][]string // nil where nothing counts, as it comes back from a file
 	for name, values := range header {
 		if neverCounts[name] {
 			continue
@@ -84,6 +81,9 @@ func redactHeader(header map[string][]string) map[string][]string {
 			default:
 				list[i] = Redact(value)
 			}
+		}
+		if out == nil {
+			out = map[string][]string{}
 		}
 		out[name] = list
 	}

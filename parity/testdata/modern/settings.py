@@ -1,0 +1,4 @@
+SECRET_KEY = "test"
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "urls"
+MIDDLEWARE = []
