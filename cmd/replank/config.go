@@ -303,6 +303,15 @@ func (s *settings) addFlags(fs *pflag.FlagSet, scopes ...scope) {
 	}
 }
 
+// addFlagsNamed gives a command the flags of some options, whatever their scope.
+func (s *settings) addFlagsNamed(fs *pflag.FlagSet, names ...string) {
+	for _, o := range options {
+		if slices.Contains(names, o.name) {
+			o.add(fs, s)
+		}
+	}
+}
+
 // configFile is read when nobody names another and it is there.
 const configFile = "replank.toml"
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/replank/replank/ddl"
 	"github.com/replank/replank/migrate"
+	"github.com/replank/replank/parity"
 	"github.com/replank/replank/plan"
 )
 
@@ -92,7 +93,7 @@ func TestConsentsAreDocumented(t *testing.T) {
 // TestJSONIsDocumented finds every field of what --json prints and asks for it in the guide; a length of time says
 // its unit.
 func TestJSONIsDocumented(t *testing.T) {
-	text := page(t, "guide-cli.md") + page(t, "guide-verify.md") + page(t, "adopt.md") + page(t, "errors.md")
+	text := page(t, "guide-cli.md") + page(t, "guide-verify.md") + page(t, "adopt.md") + page(t, "errors.md") + page(t, "guide-parity.md")
 	seen := map[reflect.Type]bool{reflect.TypeFor[time.Time](): true, reflect.TypeFor[plan.Plan](): true, reflect.TypeFor[ddl.Pos](): true}
 	var visit func(reflect.Type)
 	visit = func(typ reflect.Type) {
@@ -121,7 +122,8 @@ func TestJSONIsDocumented(t *testing.T) {
 		}
 	}
 	for _, typ := range []reflect.Type{reflect.TypeFor[statusJSON](), reflect.TypeFor[planJSON](), reflect.TypeFor[eventJSON](),
-		reflect.TypeFor[verifyJSON](), reflect.TypeFor[driftJSON](), reflect.TypeFor[adoptJSON](), reflect.TypeFor[migrate.Summary](), reflect.TypeFor[migrate.Finding](), reflect.TypeFor[migrate.Receipt]()} {
+		reflect.TypeFor[verifyJSON](), reflect.TypeFor[driftJSON](), reflect.TypeFor[adoptJSON](), reflect.TypeFor[parityRecordJSON](), reflect.TypeFor[parityRunJSON](), reflect.TypeFor[parity.Recording](),
+		reflect.TypeFor[parity.Recorded](), reflect.TypeFor[parity.Case](), reflect.TypeFor[migrate.Summary](), reflect.TypeFor[migrate.Finding](), reflect.TypeFor[migrate.Receipt]()} {
 		visit(typ)
 	}
 	if len(seen) < 15 {

@@ -90,7 +90,7 @@ func TestStatusAndHeaders(t *testing.T) {
 		"Date": {"Mon"}, "Server": {"Werkzeug"}, "Content-Length": {"2"}, "Content-Type": {"application/json; charset=UTF-8"}, "Vary": {"Cookie, Accept"},
 		"Location": {"/old"}, "Etag": {`"1"`}, "Set-Cookie": {"session=abc; HttpOnly; Path=/", "lang=de"}, "X-Frame-Options": {"DENY"}, "X-Build": {"1"}}, "{}")
 	new := answerWith(t, map[string][]string{
-		"Date": {"Tue"}, "Connection": {"close"}, "Content-Type": {"application/json;charset=utf-8"}, "Vary": {"accept", "Cookie"},
+		"Date": {"Tue"}, "Connection": {"close"}, "Replank-Build": {"1"}, "Content-Type": {"application/json;charset=utf-8"}, "Vary": {"accept", "Cookie"},
 		"Location": {"/new"}, "Etag": {`W/"2"`}, "Set-Cookie": {"session=xyz; path=/; HttpOnly; Secure; expires=Tue, 1 Jan 2030"}, "X-Build": {"2"}}, "{}")
 	new.Status = 201
 	want := []string{"status  value: 200 | 201", "header Location value: /old | /new", "cookie lang missing:  | ",

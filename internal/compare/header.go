@@ -10,9 +10,11 @@ import (
 // neverCounts are headers that tell of the connection, the server or this one answer, not of what is answered.
 var neverCounts = map[string]bool{
 	"Age": true, "Alt-Svc": true, "Connection": true, "Content-Encoding": true, "Content-Length": true, "Date": true, "Keep-Alive": true,
-	"Proxy-Connection": true, "Replank-Build": true, "Replank-Not-Found": true, "Server": true, "Server-Timing": true, "Traceparent": true,
+	"Proxy-Connection": true, "Server": true, "Server-Timing": true, "Traceparent": true,
 	"Trailer": true, "Transfer-Encoding": true, "Via": true, "X-Powered-By": true, "X-Request-Id": true, "X-Runtime": true,
 }
+
+func counts(name string) bool { return !neverCounts[name] && !strings.HasPrefix(name, "Replank-") }
 
 // lists are headers whose value is a set of words.
 var lists = map[string]bool{
@@ -30,7 +32,7 @@ func (d *differ) headers(old, new map[string][]string) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if neverCounts[name] || slices.ContainsFunc(d.IgnoreHeaders, func(ignored string) bool { return strings.EqualFold(ignored, name) }) {
+		if !counts(name) || slices.ContainsFunc(d.IgnoreHeaders, func(ignored string) bool { return strings.EqualFold(ignored, name) }) {
 			continue
 		}
 		if name == "Set-Cookie" {

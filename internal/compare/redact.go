@@ -63,7 +63,7 @@ func IsSecret(name string) bool { return secretName.MatchString(name) }
 func redactHeader(header map[string][]string) map[string][]string {
 	var out map[string][]string // nil where nothing counts, as it comes back from a file
 	for name, values := range header {
-		if neverCounts[name] {
+		if !counts(name) {
 			continue
 		}
 		list := make([]string, len(values))
