@@ -212,7 +212,7 @@ func (c *Case) hash() string {
 
 var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
-// expanded is the case with the variables of the environment in their places.
+// expanded is the case, as it is asked now, with the variables of the environment in their places.
 func (c Case) expanded(environ map[string]string) (Case, error) {
 	var missing []string
 	expand := func(text string) string {
@@ -231,11 +231,9 @@ func (c Case) expanded(environ map[string]string) (Case, error) {
 		headers[name] = expand(value)
 	}
 	c.Headers = headers
-	for _, argv := range []*[]string{&c.Argv, &c.ModernArgv} {
-		*argv = slices.Clone(*argv)
-		for i, word := range *argv {
-			(*argv)[i] = expand(word)
-		}
+	c.Argv = slices.Clone(c.Argv)
+	for i, word := range c.Argv {
+		c.Argv[i] = expand(word)
 	}
 	if missing != nil {
 		return c, fmt.Errorf("not in the environment: %s", strings.Join(missing, ", "))

@@ -261,13 +261,15 @@ func TestPrograms(t *testing.T) {
 	esac`)
 	cases := read(t, fmt.Sprintf(`{"argv": [%[1]q, "json"], "modern_argv": [%[2]q, "json"], "name": "report"}
 		{"argv": [%[1]q, "text"], "modern_argv": [%[2]q, "text"], "stdin": "a\nb\n"}
-		{"argv": [%[1]q, "env"], "modern_argv": [%[2]q, "env"]}
+		{"argv": [%[1]q, "env"], "modern_argv": [%[2]q, "env", "${ONLY_MODERN}"]}
 		{"argv": [%[1]q, "fails"], "modern_argv": [%[2]q, "fails"]}
 		{"argv": [%[1]q, "killed"]}
 		{"argv": ["/nowhere/to/be/found"]}
 		{"argv": [%[1]q, "${UNSET}", "${UNSET}"]}`, legacy, modern))
 	cfg := Config{Environ: []string{"PATH=" + os.Getenv("PATH"), "GREETING=hello"}}
-	rec, r := both(t, cases, cfg, cfg)
+	newer := cfg
+	newer.Environ = append(slices.Clone(cfg.Environ), "ONLY_MODERN=1")
+	rec, r := both(t, cases, cfg, newer)
 	want := []string{"1 /total value: 5 | 6", "4  value: 3 | 4", "5 failed: there is no recorded answer", "6 failed: there is no recorded answer", "7 failed: there is no recorded answer"}
 	if d := cmp.Diff(want, told(r)); d != "" {
 		t.Error(d)
@@ -391,4 +393,30 @@ func TestRoutes(t *testing.T) {
 	if got := c.route(named); got != "GET route of /orders/1" {
 		t.Error(got)
 	}
+}
+
+// FuzzReadCases: whatever a file has in it, what is read can be told, sent and found again.
+func FuzzReadCases(f *testing.F) {
+	f.Add(`{"path": "/a?b=1", "headers": {"A": "${B}"}}`)
+	f.Add(`{"argv": ["a", "--token", "b"]}`)
+	f.Add(`::1 - - [x] "GET /%2F HTTP/1.1" 200 1`)
+	f.Fuzz(func(t *testing.T, text string) {
+		cases, _, err := ReadCases(strings.NewReader(text), "f")
+		if err == nil && len(cases) == 0 {
+			t.Error("neither cases nor an error")
+		}
+		keys := map[string]bool{}
+		for _, c := range cases {
+			if keys[c.key] {
+				t.Errorf("two cases have the key %s", c.key)
+			}
+			keys[c.key] = true
+			if c.title() == "" || c.Line == 0 {
+				t.Errorf("%+v has no title or line", c)
+			}
+			if c.Argv == nil && c.Path[0] != '/' {
+				t.Errorf("path %q", c.Path)
+			}
+		}
+	})
 }

@@ -11,6 +11,7 @@ package compare
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,15 +89,17 @@ type Noise []string
 
 // Noise compares two answers of one application to one request.
 func (c Config) Noise(first, second *Answer) Noise {
-	var noise Noise
-	c.compare(first, second, nil, func(pattern string, _ Difference) {
-		if !slices.Contains(noise, pattern) {
-			noise = append(noise, pattern)
-		}
-	})
-	slices.Sort(noise)
-	return noise
+	places := map[string]bool{}
+	c.compare(first, second, nil, func(pattern string, _ Difference) { places[pattern] = true })
+	if len(places) > mostNoise {
+		maps.DeleteFunc(places, func(pattern string, _ bool) bool { return strings.HasPrefix(pattern, string(Body)) })
+		places[string(Body)] = true
+	}
+	return slices.Sorted(maps.Keys(places))
 }
+
+// mostNoise is how many places an answer's noise may have: with more, all of the body is noise.
+const mostNoise = 1000
 
 // Diff compares the answers of two applications. Places that are noise do not count.
 func (c Config) Diff(old, new *Answer, noise Noise) Result {

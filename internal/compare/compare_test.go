@@ -176,6 +176,11 @@ func TestSecrets(t *testing.T) {
 		{"text/plain", "db: postgres://app:hunter2@db/shop", "db: postgres://app:[redacted]@db/shop"},
 		{"text/plain", "Authorization: Bearer hunter2\nX: 1", "Authorization: [redacted]\nX: 1"},
 		{"text/plain", "form[password]=hunter2&a=b", "form[password]=[redacted]&a=b"},
+		{"text/plain", `password = "hunter2 \" hunter2" x`, `password = "[redacted]" x`},
+		{"text/plain", "secret: 'hunter2 hunter2", "secret: '[redacted]"},
+		{"text/plain", `{\"token\": \"hunter2\", \"a\": 1}`, `{\"token\": \"[redacted]\", \"a\": 1}`},
+		{"text/plain", "Proxy-Authorization: Basic hunter2 x", "Proxy-Authorization: [redacted] x"},
+		{"text/plain", "Token:\nnext, token=, token=''", "Token:\nnext, token=, token=''"},
 		{"text/plain", "3 of 4 passed", "3 of 4 passed"},
 	} {
 		a := answer(t, c.typ, c.body)
@@ -285,9 +290,14 @@ func TestBounds(t *testing.T) {
 	if d := cmp.Diff([]string{"body /line 1 value: aaaa… | aaa…"}, told(r)); d != "" {
 		t.Error(d)
 	}
+	lines := strings.Repeat("a\n", 2000)
+	if d := cmp.Diff(Noise{"body"}, Config{}.Noise(answer(t, "text/plain", lines), answer(t, "text/plain", strings.ReplaceAll(lines, "a", "b")))); d != "" {
+		t.Error(d)
+	}
 	// Deep, and wide: no more than linear, or this would not end.
 	for _, c := range []struct{ typ, old, new string }{
 		{"application/json", strings.Repeat("[", 9000) + "1" + strings.Repeat("]", 9000), strings.Repeat("[", 9000) + "2" + strings.Repeat("]", 9000)},
+		{"text/plain", strings.Repeat("token=\"", 50_000) + "1", strings.Repeat("token=\"", 50_000) + "1\n2"},
 		{"text/html", strings.Repeat("<b>", 50_000) + "1", strings.Repeat("<b>", 50_000) + "2"},
 		{"text/html", strings.Repeat("<b>", 50_000) + strings.Repeat("</i>", 50_000) + "1", strings.Repeat("<b>", 50_000) + strings.Repeat("</i>", 50_000) + "2"},
 	} {
@@ -350,6 +360,22 @@ func FuzzDiff(f *testing.F) {
 			t.Errorf("noise %q counts: %v", c.Noise(a, b), told(r))
 		}
 	})
+}
+
+func BenchmarkRead(b *testing.B) {
+	row := `{"id": 1234, "name": "customer", "url": "https://shop.example/customers/1234?page=2", "note": "paid: yes"}`
+	for name, c := range map[string][2]string{
+		"json": {"application/json", "[" + strings.Repeat(row+",", 2000) + row + "]"},
+		"html": {"text/html", strings.Repeat(`<tr class="row"><td><a href="/customers/1234?page=2">customer</a></td><td>paid: yes</td></tr>`, 2000)},
+		"text": {"text/plain", strings.Repeat("customer 1234, paid: yes, https://shop.example/customers/1234?page=2\n", 2000)},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(c[1])))
+			for b.Loop() {
+				answer(b, c[0], c[1])
+			}
+		})
+	}
 }
 
 func BenchmarkDiff(b *testing.B) {

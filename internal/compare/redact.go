@@ -3,7 +3,9 @@ package compare
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/html"
 )
@@ -11,53 +13,108 @@ import (
 // Redacted stands where a secret was.
 const Redacted = "[redacted]"
 
-const secretWords = `pass(?:word|wd|phrase)|pwd|secret|token|authori[sz]ation|cookie|session|(?:api|access|private)[-_. ]?key|credential|[cx]srf|jwt`
+// secretWords are what names of secrets have in them, in lower case and without what separates words.
+var secretWords = []string{"password", "passwd", "passphrase", "pwd", "secret", "token", "authorization", "authorisation", "cookie", "session",
+	"credential", "csrf", "xsrf", "jwt", "apikey", "accesskey", "privatekey"}
 
+var wordSeparators = strings.NewReplacer("-", "", "_", "", ".", "", " ", "")
+
+// IsSecret reports whether a name (of a key, a header, a cookie, a field) speaks of a secret.
+func IsSecret(name string) bool {
+	name = wordSeparators.Replace(strings.ToLower(name))
+	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
+}
+
+// They begin with a text, so that Go's regexp finds it as fast as strings.Index does.
 var (
-	secretName = regexp.MustCompile(`(?i)` + secretWords)
-	jsonToken  = regexp.MustCompile(`\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*`)
-	bearer     = regexp.MustCompile(`(?i)\b(bearer\s+)[\w.~+/=-]{8,}`)
-	userInfo   = regexp.MustCompile(`(://[^/\s:@"'<>]*:)[^/\s@"'<>]+@`)
-	// A name, = or :, and a value: in quotes, in quotes that are escaped because it all stands in quotes, or a word.
-	assigned = regexp.MustCompile(`(?i)([\w.-]*(?:` + secretWords + `)[\w.-]*(?:\\*["'])?\]?\s*[:=]\s*)(\\+["'][^"'\\]*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?:(?:bearer|basic|digest|token)\s+)?[^\s"'<>&;,\\]+)`)
+	jsonToken = regexp.MustCompile(`eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*`)
+	bearer    = regexp.MustCompile(`(earer\s+)[\w.~+/=-]{8,}`)
+	userInfo  = regexp.MustCompile(`(://[^/\s:@"'<>]*:)[^/\s@"'<>]+@`)
 )
 
 // Redact takes out of a text what looks like a secret: JSON web tokens, bearer tokens, passwords in URLs, and what is
-// assigned to a name that speaks of a secret.
+// assigned (with = or :) to a name that speaks of a secret.
 func Redact(text string) string {
 	text = jsonToken.ReplaceAllString(text, Redacted)
 	text = bearer.ReplaceAllString(text, "${1}"+Redacted)
 	text = userInfo.ReplaceAllString(text, "${1}"+Redacted+"@")
-	at := assigned.FindAllStringSubmatchIndex(text, -1)
-	if at == nil {
+	var b strings.Builder
+	done := 0 // what stands before is written
+	for at := 0; ; {
+		i := strings.IndexAny(text[at:], "=:")
+		if i < 0 {
+			break
+		}
+		at += i + 1
+		if !IsSecret(nameBefore(text[done : at-1])) {
+			continue
+		}
+		if from, to := valueBehind(text, at); from < to {
+			b.WriteString(text[done:from])
+			b.WriteString(Redacted)
+			done, at = to, to
+		}
+	}
+	if done == 0 {
 		return text
 	}
-	var b strings.Builder
-	end := 0
-	for _, m := range at {
-		value := text[m[4]:m[5]]
-		open := value[:len(value)-len(strings.TrimLeft(value, `\`))]
-		if rest := value[len(open):]; rest != "" && (rest[0] == '"' || rest[0] == '\'') {
-			open += rest[:1]
-		}
-		closing := ""
-		if open == `"` || open == `'` {
-			closing = open
-		}
-		b.WriteString(text[end:m[4]])
-		if value == open+closing {
-			b.WriteString(value) // nothing is no secret
-		} else {
-			b.WriteString(open + Redacted + closing)
-		}
-		end = m[5]
-	}
-	b.WriteString(text[end:])
-	return b.String()
+	return b.String() + text[done:]
 }
 
-// IsSecret reports whether a name (of a key, a header, a cookie, a field) speaks of a secret.
-func IsSecret(name string) bool { return secretName.MatchString(name) }
+// longestName is how far a name is looked for.
+const longestName = 64
+
+// nameBefore is the name at the end of a text: as it is, in quotes (also escaped ones), or in the brackets of a form's
+// field.
+func nameBefore(text string) string {
+	text = strings.TrimSuffix(strings.TrimRight(text, " \t"), "]")
+	if n := len(text); n > 0 && (text[n-1] == '"' || text[n-1] == '\'') {
+		text = strings.TrimRight(text[:n-1], `\`)
+	}
+	text = text[max(0, len(text)-longestName):]
+	return text[strings.LastIndexFunc(text, func(r rune) bool {
+		return r != '-' && r != '_' && r != '.' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})+1:]
+}
+
+// valueBehind is where the value begins and ends that stands behind an assignment, without its quotes. What is quoted and
+// has no end goes on to the end of the text.
+func valueBehind(text string, at int) (from, to int) {
+	skip := func(at int, chars string) int { return len(text) - len(strings.TrimLeft(text[at:], chars)) }
+	from = skip(at, " \t")
+	escaped := skip(from, `\`)
+	if escaped == len(text) {
+		return from, from
+	}
+	quote := text[escaped]
+	switch {
+	case quote != '"' && quote != '\'':
+		to = wordEnd(text, from)
+		switch strings.ToLower(text[from:to]) { // of a header Authorization
+		case "bearer", "basic", "digest", "token":
+			to = wordEnd(text, skip(to, " \t"))
+		}
+		return from, to
+	case escaped > from: // all of this stands in quotes: a quote or a backslash ends it
+		if n := strings.IndexAny(text[escaped+1:], `"'\`); n >= 0 {
+			return escaped + 1, escaped + 1 + n
+		}
+		return escaped + 1, len(text)
+	}
+	for to = from + 1; to < len(text) && text[to] != quote; to++ {
+		if text[to] == '\\' {
+			to++
+		}
+	}
+	return from + 1, min(to, len(text))
+}
+
+func wordEnd(text string, from int) int {
+	if n := strings.IndexAny(text[from:], " \t\r\n\"'<>&;,\\"); n >= 0 {
+		return from + n
+	}
+	return len(text)
+}
 
 // redactHeader is a copy without secrets. Of cookies the names and attributes stay.
 func redactHeader(header map[string][]string) map[string][]string {
