@@ -91,7 +91,6 @@ func TestFlaskToDjango(t *testing.T) {
 		{"path": "/orders/21"}`)
 	cases := read(t, file.String())
 
-	// What the two do not share: Django 5.2 without its security middleware sends none of these, Flask says Vary for sessions.
 	cfg := Config{App: legacy, Writes: true, Environ: []string{"APP_PASSWORD=legacy-password"}}
 	rec, err := Record(t.Context(), cfg, cases)
 	if err != nil {
