@@ -19,8 +19,7 @@ import (
 )
 
 // python has both frameworks.
-var python = pyenv.Environment{Name: "gateway52", Packages: []string{
-	"Django==5.2.*", "Flask==3.1.*", "gunicorn==23.*", "psycopg[binary]==3.3.*", "SQLAlchemy==2.0.*", "Flask-SQLAlchemy==3.1.*", "uvicorn[standard]==0.35.*"}}
+var python = pyenv.LTS
 
 // server is an application under gunicorn.
 type server struct {

@@ -19,6 +19,24 @@ type Environment struct {
 	Packages []string
 }
 
+// The environments of the tests: Django with a support of years and the newest one, both with Flask, SQLAlchemy and what
+// applications run under.
+var (
+	LTS = Environment{Name: "django52", Packages: []string{
+		"Django==5.2.*", "psycopg[binary]==3.3.*", "pytest", "jsonschema", "alembic==1.20.*", "SQLAlchemy==2.0.*",
+		"django-oauth-toolkit==3.4.*", "wagtail==8.0.*", "django-cms==5.1.*", "django-filer==3.6.*", "django-allauth==65.*",
+		"django-celery-beat==2.9.*", "django-celery-results==2.6.*", "django-taggit==6.1.*", "django-guardian==3.5.*",
+		"django-waffle==5.0.*", "django-reversion==6.4.*",
+		"djangorestframework==3.*", "Flask==3.1.*", "Flask-Login==0.6.*", "PyJWT[crypto]==2.*", "gunicorn==27.*",
+		"uvicorn[standard]==0.35.*"}}
+	Newest = Environment{Name: "django61", Newest: true, Packages: []string{
+		"Django==6.1.*", "psycopg[binary]==3.3.*", "pytest", "jsonschema", "alembic==1.20.*", "SQLAlchemy==2.1.*",
+		"django-oauth-toolkit==3.4.*", "wagtail==8.0.*", "django-allauth==65.*",
+		"django-celery-results==2.6.*", "django-taggit==6.1.*", "django-reversion==6.4.*",
+		"djangorestframework==3.*", "Flask==3.1.*", "Flask-Login==0.6.*", "PyJWT[crypto]==2.*", "gunicorn==27.*",
+		"uvicorn[standard]==0.35.*"}}
+)
+
 // Python makes the environment below the user's cache, once for each list of packages, and returns its interpreter.
 func (e Environment) Python(t testing.TB) string {
 	t.Helper()
