@@ -3,6 +3,7 @@ package burndown
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -165,7 +166,7 @@ func sample() Config {
 			{App: route.Modern, Template: "/orders/{id}/", Owner: "sales", Phase: route.PhaseShadow},
 			{App: route.Legacy, Template: "/users/{name}/", Owner: "accounts"},
 			{App: route.Legacy, Template: "/users/{name}/avatar/", Owner: "accounts"},
-			{App: route.Legacy, Template: "/admin/", Owner: "sales", WaivedBecause: "replaced by <b>Django's</b> admin", WaivedUntil: ago(-100)},
+			{App: route.Legacy, Template: "/admin/", Owner: "sales", WaivedBecause: "Django's own takes its place", WaivedUntil: ago(-100)},
 			{App: route.Legacy, Template: "/basket/", Owner: "sales", Phase: route.PhaseRetired},
 		},
 		Counts: []Count{
@@ -226,7 +227,7 @@ func TestNumbers(t *testing.T) {
 	for template, want := range map[string]Route{
 		"/reports/": {Template: "/reports/", Methods: []string{"GET"}, Status: Left, Source: []string{"legacy/reports.py:1"}, LastCall: "2026-02-11", Stale: "yes", Touched: "2026-03-13"},
 		"/orders/":  {Template: "/orders/", Methods: []string{"GET", "POST"}, Status: Ported, Owner: "sales", Source: []string{"legacy/orders.py:10"}, Traffic: Share{760, 760}, LastCall: "2026-03-16", FirstModern: "2026-03-02"},
-		"/admin/":   {Template: "/admin/", Methods: []string{"GET"}, Status: Waived, Owner: "sales", Why: "replaced by <b>Django's</b> admin", Source: []string{"legacy/admin.py:1"}, WaivedUntil: "2026-06-26"},
+		"/admin/":   {Template: "/admin/", Methods: []string{"GET"}, Status: Waived, Owner: "sales", Why: "Django's own takes its place", Source: []string{"legacy/admin.py:1"}, WaivedUntil: "2026-06-26"},
 		"/basket/":  {Template: "/basket/", Methods: []string{"POST"}, Status: Retired, Phase: "retired", Owner: "sales", Why: "the legacy application does not have it any more", LastCall: "2026-02-16", FirstModern: "2026-02-16"},
 		"/orders/{id}/": {Template: "/orders/{id}/", Methods: []string{"GET"}, Status: Left, Phase: "shadow", Owner: "sales", Why: "the modern application has it, and the decision is shadow",
 			Source: []string{"legacy/orders.py:40"}, Traffic: Share{0, 200}, LastCall: "2026-03-16", Stale: "no"},
@@ -348,8 +349,8 @@ func TestText(t *testing.T) {
 	r := made(t, sample())
 	plain := text(t, r, Text{})
 	for _, want := range []string{"  all      9\n  ported   1  11.1%\n", "  all        1,100        770  70.0%\n", "Errors (5xx): modern 4 of 770, legacy 9 of 330.",
-		"  /reports/              GET      -                0  stale: not called for 30 days; worked on 2026-03-13\n", "  /admin/  sales  2026-06-26  replaced by <b>Django's</b> admin\n",
-		"  legacy.billing.send  /orders/        12  2026-03-15  -\n", "  2026-03-16       2       800      58.7%             60.0%\n"} {
+		"  /reports/              GET      -                0  stale: not called for 30 days; worked on 2026-03-13\n", "  /admin/  sales  2026-06-26  Django's own takes its place\n",
+		"  legacy.billing.send  /orders/        12  2026-03-15  -\n", "  2026-03-16       2       800      58.8%             60.0%\n"} {
 		if !strings.Contains(plain, want) {
 			t.Errorf("the text lacks %q:\n%s", want, plain)
 		}
@@ -446,5 +447,26 @@ func BenchmarkNew(b *testing.B) {
 	}
 	for b.Loop() {
 		made(b, c)
+	}
+}
+
+func TestShare(t *testing.T) {
+	for want, s := range map[string]Share{"-": {0, 0}, "0.0%": {0, 5}, "0.1%": {1, 100000}, "99.9%": {99999, 100000}, "100.0%": {7, 7}, "66.7%": {2, 3}} {
+		if got := s.text(); got != want {
+			t.Errorf("%+v is %s, want %s", s, got, want)
+		}
+	}
+}
+
+// TestGuide holds the guide's examples against what is written.
+func TestGuide(t *testing.T) {
+	guide, err := os.ReadFile(filepath.Join("..", "docs", "guide-burndown.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{text(t, made(t, sample()), Text{}), Limits()} {
+		if !strings.Contains(string(guide), "```\n"+want+"```\n") {
+			t.Errorf("docs/guide-burndown.md lacks\n%s", want)
+		}
 	}
 }

@@ -126,7 +126,7 @@ func (r *Report) with(statuses ...Status) []Route {
 
 // hints are the numbers about what is left.
 func (r *Report) hints() string {
-	all := []string{fmt.Sprintf("stale: %d", r.Stale.Routes)}
+	all := []string{fmt.Sprintf("Stale: %d", r.Stale.Routes)}
 	if r.Stale.Unknown > 0 {
 		all[0] += fmt.Sprintf(", not known yet: %d", r.Stale.Unknown)
 	}
@@ -307,13 +307,17 @@ func fit(text string, width int) string {
 	return string([]rune(text)[:width-1]) + "…"
 }
 
-// text writes a share so that 100% is all, and nothing less.
+// text writes a share. 100% is all and 0% nothing, and neither is rounded to.
 func (s Share) text() string {
 	p := s.Percent()
 	if p == nil {
 		return "-"
 	}
-	return strconv.FormatFloat(math.Floor(*p*10)/10, 'f', 1, 64) + "%"
+	shown := math.Round(*p*10) / 10
+	if s.Part > 0 && s.Part < s.Of {
+		shown = max(0.1, min(99.9, shown))
+	}
+	return strconv.FormatFloat(shown, 'f', 1, 64) + "%"
 }
 
 // number writes 1234567 as 1,234,567.

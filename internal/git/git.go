@@ -1,4 +1,4 @@
-// Package git asks the git program what a branch adds.
+// Package git asks the git program what a branch adds and which files were touched.
 package git
 
 import (
