@@ -177,41 +177,35 @@ func (b *builder) judge(template string, routes []*route.Route) (Route, map[stri
 	modern := map[string]bool{}
 	answered := map[route.App][]route.Request{}
 	var trials, ready []string // why, and phases that hold back what the modern application has
-	retired, asked := true, 0
 	for _, r := range routes {
 		if r.Source != "" && !slices.Contains(row.Source, r.Source) {
 			row.Source = append(row.Source, r.Source)
 		}
-		for _, path := range r.Examples() {
-			for _, method := range b.asked(r) {
-				request := route.Request{Method: method, Path: path, WebSocket: r.WebSocket}
-				m := b.table.Match(request)
-				if m.Legacy.Route == nil || m.Legacy.Route.Template != template || m.Legacy.Kind != route.Found && m.Legacy.Kind != route.Opaque {
-					continue // another route of the legacy application has this path
-				}
-				asked++
-				if m.Modern.Route != nil && (m.Modern.Kind == route.Found || m.Modern.Kind == route.Opaque) {
-					modern[m.Modern.Route.Template] = true
-				}
-				retired = retired && m.Decision != nil && m.Decision.Phase == route.PhaseRetired
-				if m.Decision != nil {
-					row.Phase = string(m.Decision.Phase)
-				}
-				a := route.Decide(m, m.Decision)
-				if a.Trial {
-					trials = append(trials, m.Why)
-					continue
-				}
-				answered[a.By] = append(answered[a.By], request)
-				if a.By == route.Legacy && m.Verdict == route.VerdictModern {
-					ready = append(ready, row.Phase)
-				}
-			}
+	}
+	asked := b.ask(template, routes)
+	retired := true
+	for _, q := range asked {
+		m := q.match
+		if m.Modern.Route != nil && (m.Modern.Kind == route.Found || m.Modern.Kind == route.Opaque) {
+			modern[m.Modern.Route.Template] = true
+		}
+		retired = retired && m.Decision != nil && m.Decision.Phase == route.PhaseRetired
+		if m.Decision != nil {
+			row.Phase = string(m.Decision.Phase)
+		}
+		a := route.Decide(m, m.Decision)
+		if a.Trial {
+			trials = append(trials, m.Why)
+			continue
+		}
+		answered[a.By] = append(answered[a.By], q.request)
+		if a.By == route.Legacy && m.Verdict == route.VerdictModern {
+			ready = append(ready, row.Phase)
 		}
 	}
 	switch legacy := answered[route.Legacy]; {
-	case asked == 0:
-		row.Status, row.Why = Unknown, "no example of its paths could be made that it would get"
+	case len(asked) == 0:
+		row.Status, row.Why = Unknown, "other routes of the legacy application have all of its example paths"
 	case retired:
 		row.Status = Retired
 	case len(legacy) > 0:
@@ -229,8 +223,39 @@ func (b *builder) judge(template string, routes []*route.Route) (Route, map[stri
 	return row, modern
 }
 
-// asked are the methods to ask for: HEAD and OPTIONS come with the others.
-func (b *builder) asked(r *route.Route) []string {
+// question is an example of a route's requests, and what the table knows of it.
+type question struct {
+	request route.Request
+	match   route.Match
+}
+
+// ask makes the questions about a template: paths that another route of the legacy application has are none. Only if
+// there are no others, paths count that an opaque route before it may have.
+func (b *builder) ask(template string, routes []*route.Route) []question {
+	var sure, doubtful []question
+	for _, r := range routes {
+		for _, path := range r.Examples() {
+			for _, method := range b.methods(r) {
+				q := question{request: route.Request{Method: method, Path: path, WebSocket: r.WebSocket}}
+				q.match = b.table.Match(q.request)
+				legacy := q.match.Legacy
+				switch own := legacy.Route != nil && legacy.Route.Template == template; {
+				case own && (legacy.Kind == route.Found || legacy.Kind == route.Opaque):
+					sure = append(sure, q)
+				case legacy.Kind == route.Opaque:
+					doubtful = append(doubtful, q)
+				}
+			}
+		}
+	}
+	if len(sure) == 0 {
+		return doubtful
+	}
+	return sure
+}
+
+// methods are those to ask for: HEAD and OPTIONS come with the others.
+func (b *builder) methods(r *route.Route) []string {
 	if r.Methods == nil {
 		// Only the view knows. What it has been called with counts.
 		all := []string{"GET", "POST"}

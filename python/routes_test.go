@@ -16,10 +16,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/replank/replank/burndown"
 	"github.com/replank/replank/internal/route"
 )
 
@@ -124,6 +126,32 @@ func TestRoutesSayWhatIsKnown(t *testing.T) {
 	for _, r := range flask.Routes {
 		if r.Name == "built" || r.Name == "elsewhere" {
 			t.Errorf("%s can never be asked for, and is a route", r.Name)
+		}
+	}
+}
+
+// TestExamplesOfRealRoutes: for what the frameworks export, the burndown finds paths that each route gets, but for those
+// that never get one because a route before them has it.
+func TestExamplesOfRealRoutes(t *testing.T) {
+	python := lts.Python(t)
+	hidden := [][]string{{"/copies/files/{file}/edit/", "/copies/quiet/", "/invoices/files/{file}/edit/", "/invoices/quiet/", "/lazy[/v{version}]/look(?=ahead)", "/old/look(?=ahead)"}, nil}
+	for i, none := range hidden {
+		d, _ := frameworks[i].exported(t, python)
+		r, err := burndown.New(burndown.Config{Legacy: d, Modern: d, Now: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, row := range r.List {
+			if strings.HasPrefix(row.Why, "other routes") {
+				got = append(got, row.Template)
+			}
+			if row.Status == burndown.Left {
+				t.Errorf("%s: with the same routes on both sides, %s is left: %s", frameworks[i].name, row.Template, row.Why)
+			}
+		}
+		if !slices.Equal(got, none) {
+			t.Errorf("%s: no examples of %q, want %q", frameworks[i].name, got, none)
 		}
 	}
 }

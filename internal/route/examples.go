@@ -14,7 +14,7 @@ type filling struct {
 	branch int    // which alternative
 }
 
-var fillings = []filling{{"7a", 1, 0}, {"a7", 1, 1}, {"27a", 2, 2}, {"qa7", 3, 3}, {"3a7", 4, 4}, {"za7", 8, 5}}
+var fillings = []filling{{"7a", 1, 0}, {"a7", 1, 1}, {"27a", 2, 2}, {"qa7", 3, 3}, {"3a7", 4, 4}, {"za7", 8, 5}, {"1a7", 1, 6}}
 
 // Examples returns some paths that the route is meant for, always the same ones: numbers and words, short and long. An
 // earlier route may take them, and limits or what is opaque may refuse them: only a Table says what is answered.
