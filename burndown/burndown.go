@@ -108,7 +108,7 @@ func New(c Config) (*Report, error) {
 	}
 	b := &builder{Config: c, today: day(c.Now)}
 	b.from = b.today.AddDate(0, 0, 1-c.Days)
-	if !c.CountedSince.IsZero() {
+	if !day(c.CountedSince).After(b.today) && !c.CountedSince.IsZero() {
 		b.since = day(c.CountedSince)
 	}
 	if err := b.build(); err != nil {

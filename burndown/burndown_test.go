@@ -267,6 +267,20 @@ func TestEdgesOfTime(t *testing.T) {
 	}
 }
 
+// TestClocksDiffer: a day that has not come yet counts nothing as done, and hides nothing that is wrong.
+func TestClocksDiffer(t *testing.T) {
+	c := Config{Legacy: flask("GET /o o.py:1"), Modern: django("GET /p"), CountedSince: ago(60), HopsSince: ago(60),
+		Counts: []Count{{ago(-1), "GET", "/p", route.Modern, 9, 0}}, Hops: []Hop{{"job", "/p", 1, ago(-1), time.Time{}}}, Touched: map[string]time.Time{"o.py": ago(-1)}}
+	r := made(t, c)
+	if r.Traffic.All.Of != 0 || r.WrongWay.Ways != 1 || *r.Touched != 1 || len(c.Counts) != 1 {
+		t.Errorf("%+v, %+v, %d touched", r.Traffic, r.WrongWay, *r.Touched)
+	}
+	c.CountedSince = ago(-1)
+	if r := made(t, c); r.Traffic != nil || r.Stale.Unknown != 1 || len(r.Trend) != 0 {
+		t.Errorf("counted from tomorrow on: %+v, %+v", r.Traffic, r.Stale)
+	}
+}
+
 // TestCountedUnderTheModernTemplate: the counts of a modern template that leads to one route are that route's, and
 // those of a catch-all are nobody's.
 func TestCountedUnderTheModernTemplate(t *testing.T) {

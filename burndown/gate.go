@@ -181,10 +181,9 @@ func (l limit) show(n float64) string {
 	if !l.measure.percent {
 		return strconv.FormatFloat(n, 'f', -1, 64)
 	}
-	for digits := 1; digits < 6; digits++ {
-		if text := strconv.FormatFloat(n, 'f', digits, 64); digits == 5 || text != strconv.FormatFloat(l.value, 'f', digits, 64) {
-			return text + "%"
-		}
+	digits := 1
+	for digits < 5 && strconv.FormatFloat(n, 'f', digits, 64) == strconv.FormatFloat(l.value, 'f', digits, 64) {
+		digits++
 	}
-	return "" // not reached
+	return strconv.FormatFloat(n, 'f', digits, 64) + "%"
 }

@@ -2,7 +2,6 @@ package burndown
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -30,7 +29,6 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"number":   number,
 	"plural":   plural,
 	"share":    Share.text,
-	"or":       func(a, b string) string { return cmp.Or(a, b) },
 	"percent":  func(of, n int) string { return Share{int64(n), int64(of)}.text() },
 	"bars":     bars,
 	"int":      func(n int64) int { return int(n) },

@@ -53,11 +53,9 @@ func (b *builder) build() error {
 
 // count adds the counts up by template.
 func (b *builder) count() {
+	b.Counts = slices.DeleteFunc(slices.Clone(b.Counts), func(n Count) bool { return n.Requests == 0 || day(n.Day).After(b.today) })
 	b.usage = map[string]*usage{}
 	for _, n := range b.Counts {
-		if n.Requests == 0 {
-			continue
-		}
 		u := b.usage[n.Template]
 		if u == nil {
 			u = &usage{first: map[route.App]time.Time{}, methods: map[string]bool{}}
@@ -94,7 +92,8 @@ func (b *builder) count() {
 	b.report.Traffic = t
 }
 
-func (b *builder) recent(on time.Time) bool { return !on.Before(b.from) && !on.After(b.today) }
+// recent says whether a day is one of the last ones. Clocks differ, so one that has not come yet is.
+func (b *builder) recent(on time.Time) bool { return !on.Before(b.from) }
 
 func (s *Share) add(n Count) {
 	s.Of += n.Requests
@@ -491,7 +490,7 @@ func (b *builder) trend() {
 	}
 	for _, n := range b.Counts {
 		on := day(n.Day)
-		if i := int(on.Sub(from).Hours() / 24 / 7); !on.Before(from) && !on.After(b.today) && i < len(b.report.Trend) {
+		if i := int(on.Sub(from).Hours() / 24 / 7); !on.Before(from) && i < len(b.report.Trend) {
 			week := &b.report.Trend[i]
 			week.All.add(n)
 			if writes(n.Method) {
