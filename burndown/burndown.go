@@ -63,11 +63,15 @@ type Count struct {
 	Method string
 	// Template of the legacy application's route for the path, where it has one; else of the modern one's; else empty.
 	Template string
-	By       route.App
+	By       route.App // or Nobody
 	Requests int64
-	// Errors are the requests that were answered with 5xx, or not at all.
+	// Errors are those that were answered with 5xx.
 	Errors int64
 }
+
+// Nobody is who answers where no application did: the gateway refused, or reached none. Such requests are calls, and
+// nobody's share.
+const Nobody route.App = "nobody"
 
 // Hop is a caller in the legacy application, and the modern application's route that it has called.
 type Hop struct {
@@ -99,7 +103,7 @@ func New(c Config) (*Report, error) {
 		wrong = append(wrong, fmt.Errorf("a report needs a day, and a number of days (%d) and of weeks (%d) above 0", c.Days, c.Weeks))
 	}
 	for _, n := range c.Counts {
-		if n.By != route.Modern && n.By != route.Legacy || n.Requests < 0 || n.Errors < 0 || n.Errors > n.Requests {
+		if n.By != route.Modern && n.By != route.Legacy && n.By != Nobody || n.Requests < 0 || n.Errors < 0 || n.Errors > n.Requests {
 			wrong = append(wrong, fmt.Errorf("the count of %s %s on %s: %d requests with %d errors by %q make no sense", n.Method, n.Template, date(n.Day), n.Requests, n.Errors, n.By))
 		}
 	}

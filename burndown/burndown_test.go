@@ -297,6 +297,18 @@ func TestCountedUnderTheModernTemplate(t *testing.T) {
 	}
 }
 
+// TestNobodyAnswered: a request that no application has answered is a call, and in no share.
+func TestNobodyAnswered(t *testing.T) {
+	r := made(t, Config{Legacy: flask("GET /o"), Modern: django("GET /p"), CountedSince: ago(60), Counts: []Count{
+		{ago(2), "GET", "/o", Nobody, 3, 3}, {ago(2), "GET", "/p", route.Modern, 5, 0}}})
+	if got := row(t, r, "/o"); got.Stale != "no" || got.Traffic.Of != 0 || r.Traffic.All != (Share{5, 5}) || r.Traffic.Unanswered != 3 || r.Traffic.LegacyErrors != 0 {
+		t.Errorf("%+v, %+v", got, r.Traffic)
+	}
+	if got := text(t, r, Text{}); !strings.Contains(got, "3 requests were answered by no application.") {
+		t.Errorf("the text does not say it:\n%s", got)
+	}
+}
+
 // TestMistakes: nothing is reported from what makes no sense, and all of it is said at once.
 func TestMistakes(t *testing.T) {
 	_, err := New(Config{Now: today, Counts: []Count{{today, "GET", "/o", "nginx", 1, 0}, {today, "GET", "/o", route.Legacy, 1, 2}}})

@@ -96,6 +96,8 @@ type Traffic struct {
 	Writes       Share `json:"writes"`
 	ModernErrors int64 `json:"modern_errors"`
 	LegacyErrors int64 `json:"legacy_errors"`
+	// Unanswered requests got no answer of an application. They are not in the shares.
+	Unanswered int64 `json:"unanswered"`
 }
 
 // Owner is who ports routes. The name is empty for the routes that nobody owns.

@@ -83,10 +83,13 @@ func (b *builder) count() {
 		if writes(n.Method) {
 			t.Writes.add(n)
 		}
-		if n.By == route.Modern {
+		switch n.By {
+		case route.Modern:
 			t.ModernErrors += n.Errors
-		} else {
+		case route.Legacy:
 			t.LegacyErrors += n.Errors
+		default:
+			t.Unanswered += n.Requests
 		}
 	}
 	b.report.Traffic = t
@@ -95,7 +98,11 @@ func (b *builder) count() {
 // recent says whether a day is one of the last ones. Clocks differ, so one that has not come yet is.
 func (b *builder) recent(on time.Time) bool { return !on.Before(b.from) }
 
+// add counts what an application has answered.
 func (s *Share) add(n Count) {
+	if n.By == Nobody {
+		return
+	}
 	s.Of += n.Requests
 	if n.By == route.Modern {
 		s.Part += n.Requests

@@ -64,6 +64,9 @@ func (p *textPage) summary(r *Report) {
 			{"all", number(int(r.Traffic.All.Of)), number(int(r.Traffic.All.Part)), r.Traffic.All.text(), p.bar(r.Traffic.All)},
 			{"writes", number(int(r.Traffic.Writes.Of)), number(int(r.Traffic.Writes.Part)), r.Traffic.Writes.text(), p.bar(r.Traffic.Writes)}})
 		p.note(fmt.Sprintf("Errors (5xx): modern %s, legacy %s.", r.errors(r.Traffic.ModernErrors, r.Traffic.All.Part), r.errors(r.Traffic.LegacyErrors, r.Traffic.All.Of-r.Traffic.All.Part)))
+		if r.Traffic.Unanswered > 0 {
+			p.note(plural(int(r.Traffic.Unanswered), "request was", "requests were") + " answered by no application.")
+		}
 		if r.Traffic.Days < r.Days {
 			p.note(fmt.Sprintf("Counted for %d of %d days.", r.Traffic.Days, r.Days))
 		}
