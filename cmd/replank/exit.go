@@ -58,7 +58,7 @@ func exitCodesHelp() string {
 		}
 	}
 	b.WriteString("\nplan ends with the code that apply would be refused with, so that it can guard a merge.\n" +
-		"lint ends with 1 when it found something of --fail-on or worse, with 2 when it could not judge; so do drift and parity run.\n" +
+		"lint ends with 1 when it found something of --fail-on or worse, with 2 when it could not judge; so do drift and parity run,\nand burndown --ci for limits.\n" +
 		"doctor ends with 1 when it found something bad.")
 	return b.String()
 }
