@@ -29,6 +29,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/replank/replank/internal/decisions"
 	"github.com/replank/replank/internal/identity"
 	"github.com/replank/replank/internal/route"
@@ -60,6 +62,21 @@ type Config struct {
 	KeepDir string
 	// LearnFor is how long a label holds for a path. Default: 1m.
 	LearnFor time.Duration
+	// BodyAtMost bounds every request body, streamed ones too; larger ones get 413. Default: 0, the applications say.
+	BodyAtMost int64
+	// ClientConnections bounds the connections of clients; more wait. Default: 10000.
+	ClientConnections int
+	// HeaderTimeout bounds the time in which the headers of a request must come. Default: 10s.
+	HeaderTimeout time.Duration
+	// ClientTimeout is how long nothing may come of a body, and nothing be taken of an answer. Default: 30s.
+	ClientTimeout time.Duration
+	// SlowestBody is how many bytes a second a body must bring at least. Default: 500.
+	SlowestBody int64
+	// Notice is how long requests are still taken when the gateway is stopped, so that load balancers and clients
+	// hear of it. It ends when no client is connected. Default: 1s.
+	Notice time.Duration
+	// Tracer makes spans. Default: none.
+	Tracer trace.TracerProvider
 	// ModernRoutes and LegacyRoutes are the files with the applications' routes: documents of the companions
 	// (docs/gateway-routes.md), or OpenAPI descriptions. Default: none, every route is tried.
 	ModernRoutes, LegacyRoutes string
@@ -87,6 +104,11 @@ type Gateway struct {
 	traffic traffic
 	proxy   *httputil.ReverseProxy
 	log     *slog.Logger
+
+	pace     *pace
+	metrics  *metrics
+	traces   *traces
+	draining atomic.Bool
 }
 
 // New returns a gateway.
@@ -112,12 +134,15 @@ func New(cfg Config) (*Gateway, error) {
 	cfg.Look = orDefault(cfg.Look, time.Second)
 	g := &Gateway{
 		cfg:     cfg,
-		modern:  newApp(Modern, cfg.Modern),
-		legacy:  newApp(Legacy, cfg.Legacy),
 		keeper:  &keeper{inMemory: cfg.KeepInMemory, limit: cfg.KeepAtMost, budget: cfg.KeepAll, dir: cfg.KeepDir},
 		learned: newLearned(50_000, orDefault(cfg.LearnFor, time.Minute)),
 		log:     cfg.Logger,
+		traces:  newTraces(cfg.Tracer),
 	}
+	g.metrics = newMetrics(g)
+	g.pace = &pace{patience: orDefault(cfg.ClientTimeout, 30*time.Second), rate: orDefault(cfg.SlowestBody, 500), most: cfg.BodyAtMost,
+		cut: func(why string) { g.metrics.slow.WithLabelValues(why).Inc() }}
+	g.modern, g.legacy = newApp(Modern, cfg.Modern, g), newApp(Legacy, cfg.Legacy, g)
 	g.routes = &routes{g: g, docs: [2]*document{{app: route.Modern, path: cfg.ModernRoutes}, {app: route.Legacy, path: cfg.LegacyRoutes}}}
 	if _, err := g.routes.load(); err != nil {
 		return nil, err
@@ -206,9 +231,17 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r) // the companions' answers are for the gateway
 		return
 	}
+	w, r, end := g.pace.bound(w, r)
+	defer end()
+	if g.draining.Load() && r.Header["Upgrade"] == nil {
+		w.Header().Set("Connection", "close")
+	}
+	r = g.traces.began(r)
 	x, began := &exchange{}, time.Now()
 	defer func() {
 		x.body.Close()
+		g.metrics.told(x, r, began)
+		g.traces.told(r, x)
 		g.traffic.count(x.template, r.Method, x.answeredBy, x.status)
 		g.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
 			slog.Int("status", x.status), slog.String("answered_by", string(x.answeredBy)), slog.String("route", x.template),

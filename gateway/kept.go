@@ -91,9 +91,6 @@ func (in *reading) Read(p []byte) (int, error) {
 			return 0, &tooLargeError{"all request bodies that must be kept", in.k.budget}
 		}
 	}
-	if err != nil && err != io.EOF {
-		err = &clientError{err}
-	}
 	return n, err
 }
 

@@ -74,3 +74,10 @@ func (l *learned) answered(build string) {
 		l.build, l.new, l.old = build, map[string]time.Time{}, nil
 	}
 }
+
+// size is how many paths are known now, those included whose time is over.
+func (l *learned) size() int {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return len(l.new) + len(l.old)
+}

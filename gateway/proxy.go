@@ -23,6 +23,9 @@ func (g *Gateway) prepare(x *exchange, r *http.Request) (err error) {
 	if r.ContentLength == 0 {
 		return nil
 	}
+	if err := g.pace.tooLarge(r); err != nil {
+		return err
+	}
 	again := false // the body may have to be sent a second time
 	switch {
 	case !x.fallback, x.methods:
@@ -111,6 +114,7 @@ func (g *Gateway) roundTrip(out *http.Request) (*http.Response, error) {
 	}
 	// Nothing was executed: the label says so, or what was executed may be executed again (guesses).
 	discard(res)
+	g.metrics.fallbacks.Inc()
 	delete(out.Header, headerTrial)
 	return g.send(x, g.legacy, out.Clone(out.Context()))
 }
@@ -146,7 +150,7 @@ func (g *Gateway) send(x *exchange, a *app, out *http.Request) (*http.Response, 
 			out.Body = http.NoBody
 		}
 	}
-	return a.transport.RoundTrip(out)
+	return a.RoundTrip(out)
 }
 
 // modify takes out of an answer what was for the gateway.
@@ -167,6 +171,7 @@ func (g *Gateway) failed(w http.ResponseWriter, r *http.Request, err error) {
 	var timeout net.Error
 	status := http.StatusBadGateway
 	switch {
+	case refuses(w, err, &status): // before the next: net/http takes a client that is too slow for one that has gone
 	case r.Context().Err() != nil && errors.Is(context.Cause(r.Context()), context.Canceled):
 		g.log.Debug("the client has gone", "path", r.URL.Path)
 		panic(http.ErrAbortHandler) // nobody reads an answer

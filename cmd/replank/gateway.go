@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -37,6 +38,17 @@ type gatewaySettings struct {
 	AnswerTimeout   time.Duration
 	KeepConnections time.Duration
 	Drain           time.Duration
+	Notice          time.Duration
+
+	Admin             string
+	AdminTokenFile    string
+	ModernHealth      string
+	LegacyHealth      string
+	Connections       int
+	Waiting           int
+	ClientConnections int
+	ClientTimeout     time.Duration
+	BodyAtMost        byteSize
 }
 
 var gatewayOptions = []option{
@@ -90,9 +102,47 @@ var gatewayOptions = []option{
 	{name: "drain", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.DurationVar(&s.Gateway.Drain, "drain", 30*time.Second, "how long requests that are under way may take when the gateway is stopped")
 	}, ok: func(s *settings) bool { return s.Gateway.Drain > 0 }},
+	{name: "notice", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.DurationVar(&s.Gateway.Notice, "notice", time.Second, "how long requests are still taken after the signal, so that load balancers hear of it")
+	}, ok: func(s *settings) bool { return s.Gateway.Notice > 0 }},
+	{name: "admin", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.Admin, "admin", "", "address for /metrics, /healthz and /readyz")
+	}, want: "host:port", ok: func(s *settings) bool {
+		_, _, err := net.SplitHostPort(s.Gateway.Admin)
+		return s.Gateway.Admin == "" || err == nil
+	}},
+	{name: "admin-token-file", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.AdminTokenFile, "admin-token-file", "", "file with the bearer token for /metrics")
+	}},
+	{name: "modern-health", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.ModernHealth, "modern-health", "", "path that the modern application is checked with")
+	}, want: wantedPath, ok: func(s *settings) bool { return healthPath(s.Gateway.ModernHealth) }},
+	{name: "legacy-health", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.LegacyHealth, "legacy-health", "", "path that the legacy application is checked with")
+	}, want: wantedPath, ok: func(s *settings) bool { return healthPath(s.Gateway.LegacyHealth) }},
+	{name: "connections", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.IntVar(&s.Gateway.Connections, "connections", 512, "connections to each application, WebSockets among them")
+	}, ok: func(s *settings) bool { return s.Gateway.Connections > 0 }},
+	{name: "waiting", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.IntVar(&s.Gateway.Waiting, "waiting", 1024, "requests that wait for a connection to an application")
+	}, ok: func(s *settings) bool { return s.Gateway.Waiting > 0 }},
+	{name: "client-connections", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.IntVar(&s.Gateway.ClientConnections, "client-connections", 10_000, "connections of clients; more wait")
+	}, ok: func(s *settings) bool { return s.Gateway.ClientConnections > 0 }},
+	{name: "client-timeout", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.DurationVar(&s.Gateway.ClientTimeout, "client-timeout", 30*time.Second, "how long a client may send nothing of a body, or take nothing of an answer")
+	}, ok: func(s *settings) bool { return s.Gateway.ClientTimeout > 0 }},
+	{name: "body-at-most", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.Var(&s.Gateway.BodyAtMost, "body-at-most", "largest request body; the applications have their own limits")
+	}},
 }
 
-const wantedURL = "http://host:port, without a path"
+const (
+	wantedURL  = "http://host:port, without a path"
+	wantedPath = "a path, like /health"
+)
+
+func healthPath(path string) bool { return path == "" || strings.HasPrefix(path, "/") }
 
 // appURL is where an application listens, nil if it is no such URL.
 func appURL(text string) *url.URL {
@@ -149,6 +199,11 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	tracer, flush, err := a.tracer(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer flush()
 	store, authority, err := a.openControl(cmd.Context())
 	if err != nil {
 		return err
@@ -161,9 +216,10 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 	}
 	g, err := gateway.New(gateway.Config{
 		ModernRoutes: set.ModernRoutes, LegacyRoutes: set.LegacyRoutes, Decisions: store, Identity: authority,
-		Modern:     gateway.App{URL: modern, Companion: !set.Unlabelled, Chunked: set.ModernChunked, AnswerTimeout: set.AnswerTimeout, Idle: set.KeepConnections},
-		Legacy:     gateway.App{URL: legacy, Chunked: set.LegacyChunked, AnswerTimeout: set.AnswerTimeout, Idle: set.KeepConnections},
+		Modern:     set.app(modern, !set.Unlabelled, set.ModernChunked, set.ModernHealth),
+		Legacy:     set.app(legacy, false, set.LegacyChunked, set.LegacyHealth),
 		Unlabelled: set.Unlabelled, KeepAtMost: int64(set.KeepAtMost), KeepAll: int64(set.KeepAll), Trusted: trusted, Logger: a.log,
+		ClientConnections: set.ClientConnections, ClientTimeout: set.ClientTimeout, BodyAtMost: int64(set.BodyAtMost), Notice: set.Notice, Tracer: tracer,
 	})
 	if err != nil {
 		return err
@@ -172,6 +228,12 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	defer l.Close()
+	stop, err := a.serveAdmin(cmd.Context(), g)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if err := a.say("listening", fmt.Sprintf("listening on http://%s: %s first, then %s", l.Addr(), modern, legacy)); err != nil {
 		return err
 	}
@@ -199,6 +261,51 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 		}
 	}()
 	return g.Serve(cmd.Context(), l, set.Drain)
+}
+
+// app is what both applications have in common.
+func (set gatewaySettings) app(at *url.URL, companion, chunked bool, health string) gateway.App {
+	return gateway.App{URL: at, Companion: companion, Chunked: chunked, Health: gateway.Health{Path: health},
+		AnswerTimeout: set.AnswerTimeout, Idle: set.KeepConnections, Connections: set.Connections, Waiting: set.Waiting}
+}
+
+// serveAdmin listens for those who run the gateway, where they have asked for it, until stop is called: also while
+// requests are drained.
+func (a *app) serveAdmin(ctx context.Context, g *gateway.Gateway) (stop func(), err error) {
+	set := a.set.Gateway
+	if set.Admin == "" {
+		return func() {}, nil
+	}
+	token := ""
+	if set.AdminTokenFile != "" {
+		text, err := os.ReadFile(set.AdminTokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the token for the admin listener: %w", err)
+		}
+		if token = strings.TrimSpace(string(text)); token == "" {
+			return nil, &usageError{err: fmt.Errorf("%s is empty", set.AdminTokenFile), hint: "write a token into it, or leave admin_token_file out and let admin listen on 127.0.0.1"}
+		}
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", set.Admin)
+	if err != nil {
+		return nil, fmt.Errorf("listen for metrics: %w", err)
+	}
+	if err := g.AdminAllowed(l.Addr(), token); err != nil {
+		l.Close()
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := g.ServeAdmin(ctx, l, token); err != nil {
+			a.log.Error("the admin listener has ended", "error", err)
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}, a.say("admin", fmt.Sprintf("metrics and health on http://%s", l.Addr()))
 }
 
 // openControl opens what is in the database, where one is given.

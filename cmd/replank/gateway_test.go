@@ -97,3 +97,73 @@ func TestGatewayRefuses(t *testing.T) {
 	r = c.want(exitUsage, "gateway")
 	contains(t, r.err, "replank.toml:2", "host:port", "replank.toml:3", "replank.toml:4", "without a path", "replank.toml:5", "10.0.0.0/8", "replank.toml:6", "replank.toml:7", "portt")
 }
+
+// TestGatewayAdmin: the admin listener answers while requests are served, with the token of a file where it has one, and
+// spans go to the collector that OpenTelemetry's variables name.
+func TestGatewayAdmin(t *testing.T) {
+	app := httptest.NewServer(http.FileServer(http.Dir(t.TempDir())))
+	defer app.Close()
+	spans := make(chan string, 100)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		spans <- r.URL.Path + " " + string(text)
+	}))
+	defer collector.Close()
+	c := newCLI(t, "").with("OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "OTEL_SERVICE_NAME=shop-gateway")
+	c.write("token", "secret\n", "empty", " \n", "replank.toml", "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nadmin_token_file = \"token\"\nunlabelled = true\n"+
+		"modern = \""+app.URL+"\"\nlegacy = \""+app.URL+"\"\n")
+	s := c.start("gateway")
+	t.Cleanup(func() { s.cmd.Process.Kill() })
+	s.out.waitFor("listening on")
+	urls := regexp.MustCompile(`http://127[0-9.]+:[0-9]+`).FindAllString(s.out.String(), -1)
+	admin, requests := urls[0], urls[1]
+	ask := func(url, token string) (int, string) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		res, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(text)
+	}
+	if status, _ := ask(requests+"/", ""); status != http.StatusOK {
+		t.Errorf("a request: %d", status)
+	}
+	if status, _ := ask(admin+"/metrics", ""); status != http.StatusUnauthorized {
+		t.Errorf("metrics without the token: %d", status)
+	}
+	if status, text := ask(admin+"/metrics", "secret"); status != http.StatusOK || !strings.Contains(text, `replank_gateway_requests_total{answered_by="modern",method="read",status="2xx"} 1`) {
+		t.Errorf("metrics: %d %s", status, text)
+	}
+	if status, text := ask(admin+"/readyz", ""); status != http.StatusOK || !strings.Contains(text, "modern: up") {
+		t.Errorf("readyz: %d %s", status, text)
+	}
+	if status, _ := ask(requests+"/metrics", ""); status != http.StatusNotFound {
+		t.Errorf("clients can read metrics: %d", status)
+	}
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if r := c.finish(s); r.code != exitOK {
+		t.Errorf("exit code %d: %s", r.code, r.err)
+	}
+	select {
+	case text := <-spans: // sent at the end at the latest
+		contains(t, text, "/v1/traces ", "shop-gateway", "GET modern", "replank.answered_by")
+	default:
+		t.Error("no spans have come")
+	}
+
+	both := []string{"gateway", "--modern", app.URL, "--legacy", app.URL}
+	c.write("replank.toml", "[gateway]\nlisten = \"127.0.0.1:0\"\n")
+	contains(t, c.run(append(both, "--admin", "0.0.0.0:0")...).err, "no token", "admin_token_file")
+	contains(t, c.with("REPLANK_GATEWAY_ADMIN_TOKEN_FILE=empty").run(append(both, "--admin", "0.0.0.0:0")...).err, "empty is empty")
+	contains(t, c.with("OTEL_EXPORTER_OTLP_PROTOCOL=grpc").run(both...).err, "http/protobuf", "4318")
+}
