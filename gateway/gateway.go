@@ -31,6 +31,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/replank/replank/internal/compare"
 	"github.com/replank/replank/internal/decisions"
 	"github.com/replank/replank/internal/identity"
 	"github.com/replank/replank/internal/route"
@@ -102,6 +103,7 @@ type Gateway struct {
 	table   atomic.Pointer[table]
 	routes  *routes
 	traffic traffic
+	shadow  *shadow
 	proxy   *httputil.ReverseProxy
 	log     *slog.Logger
 
@@ -143,6 +145,7 @@ func New(cfg Config) (*Gateway, error) {
 	g.pace = &pace{patience: orDefault(cfg.ClientTimeout, 30*time.Second), rate: orDefault(cfg.SlowestBody, 500), most: cfg.BodyAtMost,
 		cut: func(why string) { g.metrics.slow.WithLabelValues(why).Inc() }}
 	g.modern, g.legacy = newApp(Modern, cfg.Modern, g), newApp(Legacy, cfg.Legacy, g)
+	g.shadow = &shadow{g: g, compare: compare.Config{MaxBody: shadowBody}, jobs: make(chan *shadowed, shadowWaiting), found: map[string]*decisions.Shadow{}}
 	g.routes = &routes{g: g, docs: [2]*document{{app: route.Modern, path: cfg.ModernRoutes}, {app: route.Legacy, path: cfg.LegacyRoutes}}}
 	if _, err := g.routes.load(); err != nil {
 		return nil, err
@@ -185,6 +188,8 @@ type answerer struct {
 	fallback bool
 	// methods: the route is known to take the method, so no label will come.
 	methods bool
+	// shadow: the modern application is asked too, and its answer compared.
+	shadow bool
 }
 
 // decide says who answers.
@@ -203,7 +208,7 @@ func (g *Gateway) decide(x *exchange, r *http.Request) {
 	}
 	switch {
 	case a.By == route.Legacy, a.Trial && g.learned.knows(r.Method, r.URL.Path):
-		x.answerer = answerer{first: Legacy}
+		x.answerer = answerer{first: Legacy, shadow: a.Shadow}
 	default:
 		x.answerer = answerer{first: Modern, trial: a.Trial, fallback: a.Fallback,
 			methods: !a.Trial && m.Modern.Route != nil && m.Modern.Route.Methods != nil}

@@ -14,6 +14,7 @@ const (
 	headerNotFound = "Replank-Not-Found" // from the modern application: what was not found, see label
 	headerMethods  = "Replank-Methods"   // from /.replank/ask: the methods of the route, where they are known
 	headerBuild    = "Replank-Build"     // from the modern application: which build answers
+	headerShadow   = "Replank-Shadow"    // to both: the answer is compared and thrown away
 )
 
 // ownPrefix is where the companions answer the gateway. Nobody else may ask there.
@@ -49,5 +50,12 @@ func clean(h http.Header, peerTrusted bool) {
 	// Another protocol than WebSocket (h2c) would make a tunnel through which requests pass that nobody has looked at.
 	if up := h["Upgrade"]; up != nil && (len(up) != 1 || !strings.EqualFold(strings.TrimSpace(up[0]), "websocket")) {
 		delete(h, "Upgrade")
+	}
+}
+
+// forget takes out of an answer what was for the gateway.
+func forget(h http.Header) {
+	for _, name := range []string{headerNotFound, headerBuild, headerMethods} {
+		delete(h, name)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"net/http/httputil"
 	"slices"
 	"sync"
+
+	"github.com/replank/replank/internal/identity"
 )
 
 // prepare does what must be done before the first application is asked: it finds out who has the route where the
@@ -138,11 +140,9 @@ func (g *Gateway) heard(x *exchange, what label, build string, r *http.Request) 
 func (g *Gateway) send(x *exchange, a *app, out *http.Request) (*http.Response, error) {
 	x.answeredBy = a.side
 	a.aim(out)
-	if g.cfg.Identity != nil {
-		// Here, because by now what a client's Connection header names has been taken out.
-		if err := g.cfg.Identity.Apply(out.Header, x.who, string(a.side)); err != nil {
-			return nil, &unknownError{err}
-		}
+	// Here, because by now what a client's Connection header names has been taken out.
+	if err := g.identify(out, x.who, a); err != nil {
+		return nil, err
 	}
 	if x.body != nil {
 		out.Body, out.ContentLength, out.TransferEncoding = x.body.open(), x.body.size, nil
@@ -150,15 +150,28 @@ func (g *Gateway) send(x *exchange, a *app, out *http.Request) (*http.Response, 
 			out.Body = http.NoBody
 		}
 	}
-	return a.RoundTrip(out)
+	res, err := a.RoundTrip(out)
+	if err == nil && x.shadow {
+		g.shadow.watch(x, out, res)
+	}
+	return res, err
+}
+
+// identify tells an application who sends a request.
+func (g *Gateway) identify(out *http.Request, who identity.Who, a *app) error {
+	if g.cfg.Identity == nil {
+		return nil
+	}
+	if err := g.cfg.Identity.Apply(out.Header, who, string(a.side)); err != nil {
+		return &unknownError{err}
+	}
+	return nil
 }
 
 // modify takes out of an answer what was for the gateway.
 func (g *Gateway) modify(res *http.Response) error {
 	exchangeOf(res.Request.Context()).status = res.StatusCode
-	for _, name := range []string{headerNotFound, headerBuild, headerMethods} {
-		delete(res.Header, name)
-	}
+	forget(res.Header)
 	return nil
 }
 

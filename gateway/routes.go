@@ -129,7 +129,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 				}
 			})
 		})
-		done.Go(func() { g.traffic.write(ctx, s, g.log) })
+		compared := make(chan struct{})
+		done.Go(func() { defer close(compared); g.shadow.run(ctx) })
+		done.Go(func() { g.write(ctx, compared) })
 	}
 	if g.cfg.Identity != nil {
 		done.Go(func() { _ = g.cfg.Identity.Run(ctx) }) // it ends with ctx

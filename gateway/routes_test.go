@@ -55,15 +55,20 @@ func (r reply) answeredBy() string {
 	return r.Status
 }
 
-// swaps is a log that tells when there is another table.
-type swaps chan struct{}
+// told is a log that tells of one thing.
+type told struct {
+	what string
+	c    chan struct{}
+}
 
-func (s swaps) Enabled(context.Context, slog.Level) bool { return true }
-func (s swaps) WithAttrs([]slog.Attr) slog.Handler       { return s }
-func (s swaps) WithGroup(string) slog.Handler            { return s }
-func (s swaps) Handle(_ context.Context, r slog.Record) error {
-	if r.Message == "routes" {
-		s <- struct{}{}
+func tells(what string) told { return told{what, make(chan struct{}, 100)} }
+
+func (s told) Enabled(context.Context, slog.Level) bool { return true }
+func (s told) WithAttrs([]slog.Attr) slog.Handler       { return s }
+func (s told) WithGroup(string) slog.Handler            { return s }
+func (s told) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == s.what {
+		s.c <- struct{}{}
 	}
 	return nil
 }
@@ -78,7 +83,7 @@ func TestDecisions(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	swapped := make(swaps, 10)
+	swapped := tells("routes")
 	p := newPair(t, func(c *Config) {
 		c.ModernRoutes, c.LegacyRoutes = documents(t)
 		c.Decisions, c.Logger = store, slog.New(swapped)
@@ -87,14 +92,14 @@ func TestDecisions(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- p.gateway.Run(ctx) }()
 
-	<-swapped // the documents
-	<-swapped // the decisions as they are at first
+	<-swapped.c // the documents
+	<-swapped.c // the decisions as they are at first
 	decide := func(d route.Decision) {
 		t.Helper()
 		if _, _, err := store.Decide(t.Context(), d, "", "test"); err != nil {
 			t.Fatal(err)
 		}
-		<-swapped
+		<-swapped.c
 	}
 	expect := func(method, path, want string, headers ...string) {
 		t.Helper()

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,7 +33,7 @@ type called struct {
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
 func (t *traffic) count(template, method string, by Side, status int) {
-	c := called{time.Now().UTC().Truncate(24 * time.Hour), template, strings.ToUpper(method), string(by)}
+	c := called{today(), template, strings.ToUpper(method), string(by)}
 	if !slices.Contains(methods, c.method) {
 		c.method = "other"
 	}
@@ -56,6 +55,9 @@ func (t *traffic) count(template, method string, by Side, status int) {
 		n[1]++
 	}
 }
+
+// today is the day that is counted for.
+func today() time.Time { return time.Now().UTC().Truncate(24 * time.Hour) }
 
 // take returns what was counted, and begins anew.
 func (t *traffic) take() []decisions.Count {
@@ -89,26 +91,26 @@ func (t *traffic) give(list []decisions.Count) {
 	}
 }
 
-// write writes the counts down now and then, and at the end.
-func (t *traffic) write(ctx context.Context, s *decisions.Store, log *slog.Logger) {
+// write writes down now and then, and at the end, what was counted and compared.
+func (g *Gateway) write(ctx context.Context, compared <-chan struct{}) {
 	ticks := time.NewTicker(writeEvery)
 	defer ticks.Stop()
-	for {
-		ended := false
+	for ended := false; !ended; {
 		select {
-		case <-ctx.Done():
+		case <-compared: // nothing is compared any more, because ctx has ended
 			ended = true
 		case <-ticks.C:
 		}
 		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		list := t.take()
-		if err := s.Add(bound, list); err != nil {
-			t.give(list)
-			log.Warn("who has answered how often could not be written down; it is counted on", "error", err)
+		list := g.traffic.take()
+		if err := g.cfg.Decisions.Add(bound, list); err != nil {
+			g.traffic.give(list)
+			g.log.Warn("who has answered how often could not be written down; it is counted on", "error", err)
+		}
+		found, samples := g.shadow.take()
+		if err := g.cfg.Decisions.AddShadow(bound, found, samples); err != nil {
+			g.log.Warn("what comparing answers has found could not be written down, and is lost", "error", err)
 		}
 		cancel()
-		if ended {
-			return
-		}
 	}
 }

@@ -24,7 +24,9 @@ func TestBurndown(t *testing.T) {
 	contains(t, c.want(exitOK, "burndown").out, "75.0%", "team billing", "goes away")
 	var r struct {
 		Routes  struct{ All, Ported, Waived, Legacy int }
-		Traffic struct{ All struct{ Modern, Requests int } }
+		Traffic struct {
+			All struct{ Modern, Requests int }
+		}
 	}
 	out := c.want(exitOK, "burndown", "--json").out
 	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Routes.All != 3 || r.Routes.Ported != 1 || r.Routes.Waived != 1 || r.Routes.Legacy != 1 {

@@ -62,6 +62,13 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 
+	contains(t, c.want(exitOK, "routes", "differences").out, "nothing was compared")
+	pgtest.Exec(t, dsn, "INSERT INTO replank.shadow VALUES ((now() AT TIME ZONE 'UTC')::date, '/invoices/{id}', 5, 1, 0, 2)",
+		`INSERT INTO replank.shadow_sample (at, template, method, path, result) VALUES (now(), '/invoices/{id}', 'GET', '/invoices/7',
+			'{"differences": [{"in": "body", "path": "/total", "kind": "value", "old": "2", "new": "1"}], "total": 1}')`)
+	contains(t, c.want(exitOK, "routes", "differences", "/invoices/{id}").out, "GET /invoices/7", "body /total (value): legacy 2, modern 1")
+	contains(t, c.want(exitOK, "routes", "differences", "--json").out, `"same":5`, `"dropped":2`)
+
 	for name, tt := range map[string]struct {
 		args []string
 		want string

@@ -49,6 +49,29 @@ CREATE TABLE replank.traffic (
     PRIMARY KEY (day, template, method, answered_by)
 );
 
+-- What comparing both applications' answers in phase shadow has found on a day.
+CREATE TABLE replank.shadow (
+    day        date NOT NULL,
+    template   text NOT NULL,
+    same       bigint NOT NULL,
+    different  bigint NOT NULL,
+    failed     bigint NOT NULL,  -- not compared: no answer, or too large
+    dropped    bigint NOT NULL,  -- not compared: no room, or the client had gone
+    PRIMARY KEY (day, template)
+);
+
+-- Some of the differences, without secrets: the last ones of each template.
+CREATE TABLE replank.shadow_sample (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at        timestamptz NOT NULL,
+    template  text NOT NULL,
+    method    text NOT NULL,
+    path      text NOT NULL,
+    failed    text NOT NULL DEFAULT '',
+    result    jsonb NOT NULL
+);
+CREATE INDEX shadow_sample_template ON replank.shadow_sample (template, id);
+
 -- A key is published, then signs until its successor does, and is published until its last token has expired. Which one
 -- signs follows from the times and the database's clock: nobody has to be told.
 CREATE TABLE replank.signing_key (

@@ -1,5 +1,6 @@
 import hashlib
 import threading
+import time
 
 from flask import Flask, Response, jsonify, request
 
@@ -16,6 +17,11 @@ def old(path):
         declared=request.headers.get("Content-Length"), coding=request.headers.get("Transfer-Encoding"),
         host=request.host, headers=sorted(request.headers.keys()),
     )
+
+
+@app.route("/same/<name>")
+def same(name):
+    return jsonify(name=name, at=time.time(), total=2, shadow=False)
 
 
 seen = []

@@ -1,4 +1,7 @@
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+import threading
+import time
+
+from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from django.views import View
 from django.views.decorators.http import require_http_methods
@@ -32,7 +35,14 @@ def chunked_404(request):
     return StreamingHttpResponse((b"modern " for _ in range(3)), status=404)
 
 
+def same(request, name):
+    if name == "stuck":
+        threading.Event().wait(5)
+    return JsonResponse({"name": name, "at": time.time(), "total": 1 if name == "wrong" else 2, "shadow": False})
+
+
 urlpatterns = [
+    path("same/<str:name>", same),
     path("chunked-404", chunked_404),
     path("ported/", seen),
     path("both", Both.as_view()),

@@ -1,0 +1,101 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/replank/replank/internal/decisions"
+	"github.com/replank/replank/internal/pgtest"
+	"github.com/replank/replank/internal/route"
+)
+
+// TestShadow: in phase shadow the legacy application answers, and what the modern one would have said is compared:
+// differences count but for those that the legacy application has with itself. Writes are not repeated, and a modern
+// application that hangs keeps nobody waiting.
+func TestShadow(t *testing.T) {
+	store, err := decisions.Open(t.Context(), decisions.Config{DSN: pgtest.DB(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	if _, _, err := store.Decide(t.Context(), route.Decision{App: route.Modern, Template: "/same/{name}", Phase: route.PhaseShadow}, "", "test"); err != nil {
+		t.Fatal(err)
+	}
+	compared := tells("compared")
+	p := newPair(t, func(c *Config) {
+		c.ModernRoutes, c.LegacyRoutes = documents(t)
+		c.Decisions, c.Logger = store, slog.New(compared)
+	})
+	snap, err := store.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.gateway.routes.decided(snap); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.gateway.Run(ctx) }()
+	get := func(path string) {
+		t.Helper()
+		if res := p.do(t, "GET", path, nil); res.StatusCode != http.StatusOK || !strings.Contains(res.body, `"total":2`) {
+			t.Errorf("%s: %s %.200s", path, res.Status, res.body)
+		}
+	}
+	for _, path := range []string{"/same/a", "/same/b", "/same/wrong?token=hush"} {
+		get(path)
+	}
+	for range 3 {
+		<-compared.c
+	}
+	p.do(t, "POST", "/same/a", strings.NewReader("x")) // not allowed there, and not repeated
+	// The modern application takes seconds for this one: the answer is there before it has compared anything.
+	for range 2 {
+		get("/same/stuck")
+	}
+	select {
+	case <-compared.c:
+		t.Error("the client has waited for the comparison")
+	default:
+	}
+	// A client that goes before the end is no comparison.
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/legacy/large", nil)
+	res, err := p.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.CopyN(io.Discard, res.Body, 10)
+	res.Body.Close()
+	for range 2 {
+		<-compared.c
+	}
+	cancel()
+	<-ended
+	found, _, err := store.Shadows(t.Context(), time.Now().AddDate(0, 0, -2), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range found {
+		found[i].Day = time.Time{}
+	}
+	want := decisions.Shadow{Template: found[0].Template, Same: 4, Different: 1}
+	if len(found) != 1 || found[0] != want {
+		t.Errorf("%+v, want %+v", found, want)
+	}
+	_, samples, err := store.Shadows(t.Context(), time.Now(), found[0].Template)
+	if err != nil || len(samples) != 1 {
+		t.Fatalf("%+v, %v", samples, err)
+	}
+	s := samples[0]
+	if s.Total != 1 || s.Differences[0].Path != "/total" || s.Differences[0].Old != "2" || s.Differences[0].New != "1" {
+		t.Errorf("%+v", s)
+	}
+	if strings.Contains(s.Path, "hush") || !strings.HasPrefix(s.Path, "/same/wrong?token=") {
+		t.Errorf("the sample keeps %s", s.Path)
+	}
+}
