@@ -158,7 +158,7 @@ func TestSubscriptionWithSlot(t *testing.T) {
 		publisher, s := r.pair(t, createSubscription, "CREATE TABLE u (id int PRIMARY KEY);\nALTER SUBSCRIPTION s REFRESH PUBLICATION;")
 		pgtest.Exec(t, publisher, "CREATE TABLE u (id int PRIMARY KEY)", "ALTER PUBLICATION p ADD TABLE u")
 		s.apply()
-		if got := pgtest.Value[string](t, s.dsn, "SELECT string_agg(srrelid::regclass::text, ' ' ORDER BY 1) FROM pg_subscription_rel"); got != "t u" {
+		if got := pgtest.Value[string](t, s.dsn, "SELECT string_agg(srrelid::regclass::text, ' ' ORDER BY srrelid::regclass::text) FROM pg_subscription_rel"); got != "t u" {
 			t.Errorf("the subscription has %s", got)
 		}
 	})
