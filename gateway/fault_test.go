@@ -287,12 +287,9 @@ func TestSentAgain(t *testing.T) {
 		}
 		if r.URL.Path == "/warm" { // answered when all are there: each has a connection of its own
 			mu.Lock()
-			for together++; together%warm != 0; {
-				before := together
-				for together == before {
-					met.Wait()
-				}
-				break
+			together++
+			for before := together; together%warm != 0 && together == before; {
+				met.Wait()
 			}
 			met.Broadcast()
 			mu.Unlock()

@@ -85,6 +85,8 @@ type Config struct {
 	Look time.Duration
 	// Decisions about routes, and where the traffic is counted. Default: none, who has the route answers.
 	Decisions *decisions.Store
+	// Demote says when a route goes back to the legacy application by itself. Default: see [Demote].
+	Demote Demote
 	// Identity finds out who sends a request, and tells both applications. Default: none.
 	Identity *identity.Authority
 	// Trusted are the networks of proxies in front, whose X-Forwarded-* headers are true. Default: none.
@@ -104,6 +106,7 @@ type Gateway struct {
 	routes  *routes
 	traffic traffic
 	shadow  *shadow
+	judge   judge
 	proxy   *httputil.ReverseProxy
 	log     *slog.Logger
 
@@ -145,6 +148,7 @@ func New(cfg Config) (*Gateway, error) {
 	g.pace = &pace{patience: orDefault(cfg.ClientTimeout, 30*time.Second), rate: orDefault(cfg.SlowestBody, 500), most: cfg.BodyAtMost,
 		cut: func(why string) { g.metrics.slow.WithLabelValues(why).Inc() }}
 	g.modern, g.legacy = newApp(Modern, cfg.Modern, g), newApp(Legacy, cfg.Legacy, g)
+	g.judge.cfg = cfg.Demote.withDefaults()
 	g.shadow = &shadow{g: g, compare: compare.Config{MaxBody: shadowBody}, jobs: make(chan *shadowed, shadowWaiting), found: map[string]*decisions.Shadow{}}
 	g.routes = &routes{g: g, docs: [2]*document{{app: route.Modern, path: cfg.ModernRoutes}, {app: route.Legacy, path: cfg.LegacyRoutes}}}
 	if _, err := g.routes.load(); err != nil {
@@ -168,7 +172,8 @@ func New(cfg Config) (*Gateway, error) {
 type exchange struct {
 	answerer
 	table      int64
-	template   string // "": nobody knows the route
+	template   string          // "": nobody knows the route
+	decision   *route.Decision // nil: none
 	who        identity.Who
 	answeredBy Side
 	status     int
@@ -202,6 +207,7 @@ func (g *Gateway) decide(x *exchange, r *http.Request) {
 			x.template = o.Route.Template
 		}
 	}
+	x.decision = m.Decision
 	a := route.Decide(m, m.Decision)
 	if a.Canary && m.Decision.Canary.Picks(g.caller(x, r)) {
 		a = route.Decide(m, &route.Decision{Phase: route.PhaseModern})
@@ -247,6 +253,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.body.Close()
 		g.metrics.told(x, r, began)
 		g.traces.told(r, x)
+		g.judge.answered(x, time.Since(began))
 		g.traffic.count(x.template, r.Method, x.answeredBy, x.status)
 		g.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
 			slog.Int("status", x.status), slog.String("answered_by", string(x.answeredBy)), slog.String("route", x.template),

@@ -13,6 +13,7 @@ import (
 	"github.com/replank/replank/internal/compare"
 	"github.com/replank/replank/internal/decisions"
 	"github.com/replank/replank/internal/identity"
+	"github.com/replank/replank/internal/route"
 )
 
 // What shadow requests may take. They never take it from clients: what does not fit is left out, and counted.
@@ -40,6 +41,7 @@ type shadow struct {
 type shadowed struct {
 	out      *http.Request // as it went to the legacy application
 	template string
+	decision *route.Decision
 	who      identity.Who
 	status   int
 	header   http.Header
@@ -88,7 +90,7 @@ func (s *shadow) watch(x *exchange, out *http.Request, res *http.Response) {
 	if !x.shadow || !safe(out.Method) || out.Body != nil && out.Body != http.NoBody || res.StatusCode == http.StatusSwitchingProtocols {
 		return
 	}
-	job := &shadowed{out: out.Clone(context.WithoutCancel(out.Context())), template: x.template, who: x.who, status: res.StatusCode, header: res.Header.Clone()}
+	job := &shadowed{out: out.Clone(context.WithoutCancel(out.Context())), template: x.template, decision: x.decision, who: x.who, status: res.StatusCode, header: res.Header.Clone()}
 	job.body = &copied{ReadCloser: res.Body, done: func(whole bool) {
 		if !whole {
 			s.note(x.template, func(n *decisions.Shadow) { n.Dropped++ })
@@ -148,6 +150,9 @@ func (s *shadow) look(ctx context.Context, job *shadowed) {
 			n.Different++
 		}
 	})
+	if err == nil {
+		s.g.judge.compared(job.decision, result.Same())
+	}
 	defer s.g.log.Debug("compared", "route", job.template, "differences", result.Total, "error", err)
 	if err == nil && result.Same() {
 		return

@@ -102,6 +102,7 @@ func (g *Gateway) write(ctx context.Context, compared <-chan struct{}) {
 		case <-ticks.C:
 		}
 		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		g.demote(bound)
 		list := g.traffic.take()
 		if err := g.cfg.Decisions.Add(bound, list); err != nil {
 			g.traffic.give(list)

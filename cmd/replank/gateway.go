@@ -23,11 +23,15 @@ import (
 
 // gatewaySettings are the settings of gateway: the table [gateway] of replank.toml.
 type gatewaySettings struct {
-	Listen          string
-	Modern, Legacy  string
-	ModernRoutes    string
-	LegacyRoutes    string
-	ModernDiscover  string
+	Listen         string
+	Modern, Legacy string
+	ModernRoutes   string
+	LegacyRoutes   string
+	ModernDiscover string
+
+	DemoteErrors, DemoteDifferences share
+	DemoteSlow                      time.Duration
+
 	LegacyDiscover  string
 	Unlabelled      bool
 	LegacyChunked   bool
@@ -99,6 +103,16 @@ var gatewayOptions = []option{
 	{name: "keep-connections", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.DurationVar(&s.Gateway.KeepConnections, "keep-connections", 1500*time.Millisecond, "how long unused connections to the applications are kept: less than they keep them")
 	}, ok: func(s *settings) bool { return s.Gateway.KeepConnections > 0 }},
+	{name: "demote-errors", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		s.Gateway.DemoteErrors = 0.05
+		fs.Var(&s.Gateway.DemoteErrors, "demote-errors", "share of errors from which a canary goes back by itself; 100%: never")
+	}, want: "a share, like 5%"},
+	{name: "demote-slow", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.DurationVar(&s.Gateway.DemoteSlow, "demote-slow", 0, "mean time from which a canary goes back by itself; 0: never")
+	}, ok: func(s *settings) bool { return s.Gateway.DemoteSlow >= 0 }},
+	{name: "demote-differences", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.Var(&s.Gateway.DemoteDifferences, "demote-differences", "share of different answers from which a shadowed route goes back by itself; 0%: never")
+	}, want: "a share, like 5%"},
 	{name: "drain", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.DurationVar(&s.Gateway.Drain, "drain", 30*time.Second, "how long requests that are under way may take when the gateway is stopped")
 	}, ok: func(s *settings) bool { return s.Gateway.Drain > 0 }},
@@ -216,6 +230,7 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 	}
 	g, err := gateway.New(gateway.Config{
 		ModernRoutes: set.ModernRoutes, LegacyRoutes: set.LegacyRoutes, Decisions: store, Identity: authority,
+		Demote:     demotion(set),
 		Modern:     set.app(modern, !set.Unlabelled, set.ModernChunked, set.ModernHealth),
 		Legacy:     set.app(legacy, false, set.LegacyChunked, set.LegacyHealth),
 		Unlabelled: set.Unlabelled, KeepAtMost: int64(set.KeepAtMost), KeepAll: int64(set.KeepAll), Trusted: trusted, Logger: a.log,
@@ -306,6 +321,15 @@ func (a *app) serveAdmin(ctx context.Context, g *gateway.Gateway) (stop func(), 
 		cancel()
 		<-ended
 	}, a.say("admin", fmt.Sprintf("metrics and health on http://%s", l.Addr()))
+}
+
+// demotion is what the settings say about it.
+func demotion(set gatewaySettings) gateway.Demote {
+	d := gateway.Demote{Errors: float64(set.DemoteErrors), Slow: set.DemoteSlow, Differences: float64(set.DemoteDifferences)}
+	if d.Errors == 0 {
+		d.Errors = 1e-9 // the first error: 0 is the default of the package
+	}
+	return d
 }
 
 // openControl opens what is in the database, where one is given.

@@ -499,16 +499,33 @@ func (d *deciding) addFlags(cmd *cobra.Command, canary bool) {
 func (d *deciding) canary() (c route.Canary, given bool, err error) {
 	c = route.Canary{Subjects: d.subjects, Tenants: d.tenants, Header: d.header}
 	if d.share != "" {
-		number, percent := strings.CutSuffix(d.share, "%")
-		if c.Share, err = strconv.ParseFloat(strings.TrimSpace(number), 64); err == nil && percent {
-			c.Share /= 100
-		}
-		if err != nil || c.Share < 0 || c.Share > 1 {
+		var share share
+		if err := share.Set(d.share); err != nil {
 			return c, false, &usageError{err: fmt.Errorf("--share %s is no share", d.share), hint: "10% or 0.1"}
 		}
+		c.Share = float64(share)
 	}
 	return c, d.share != "" || d.subjects != nil || d.tenants != nil || d.header != "", nil
 }
+
+// share is a part of a whole, as a flag or a setting: 10% or 0.1.
+type share float64
+
+func (s *share) Set(text string) error {
+	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if percent {
+		v /= 100
+	}
+	if err != nil || v < 0 || v > 1 {
+		return errors.New("it is not between 0% and 100%")
+	}
+	*s = share(v)
+	return nil
+}
+
+func (s *share) Type() string   { return "share" }
+func (s *share) String() string { return strconv.FormatFloat(100*float64(*s), 'g', -1, 64) + "%" }
 
 func (a *app) routesPromote() *cobra.Command {
 	var d deciding

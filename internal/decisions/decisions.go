@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -171,6 +172,24 @@ func (s *Store) Decide(ctx context.Context, d route.Decision, because, by string
 		return tx.QueryRow(ctx, decideSQL, d.App, d.Template, string(d.Phase), canary, by, because).Scan(&version, (*string)(&before))
 	})
 	return version, before, err
+}
+
+// Demote is Decide, unless somebody has decided otherwise since from: then it does nothing, and moved is false.
+func (s *Store) Demote(ctx context.Context, d route.Decision, from route.Phase, because, by string) (moved bool, err error) {
+	err = s.change(ctx, func(tx pgx.Tx) error {
+		var still bool
+		err := tx.QueryRow(ctx, "SELECT phase = $3 FROM replank.route WHERE app = $1 AND template = $2 FOR UPDATE", d.App, d.Template, string(from)).Scan(&still)
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && !still {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		moved = true
+		_, err = tx.Exec(ctx, decideSQL, d.App, d.Template, string(d.Phase), nil, by, because)
+		return err
+	})
+	return moved && err == nil, err
 }
 
 // Describe notes the owner of a template, a waiver, or both; nil leaves them as they are. A waiver without a reason takes

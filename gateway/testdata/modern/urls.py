@@ -36,6 +36,8 @@ def chunked_404(request):
 
 
 def same(request, name):
+    if name == "broken":
+        raise RuntimeError(name)
     if name == "stuck":
         threading.Event().wait(5)
     return JsonResponse({"name": name, "at": time.time(), "total": 1 if name == "wrong" else 2, "shadow": False})
