@@ -9,6 +9,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -167,7 +168,7 @@ func (a *app) send(r *http.Request) (*http.Response, error) {
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = unclosed{r.Body}
 	}
-	res, err := a.transport.RoundTrip(a.sentTwiceAtMost(r))
+	res, err := a.transport.RoundTrip(a.watched(r))
 	var dial *net.OpError
 	if err == nil || !errors.As(err, &dial) || dial.Op != "dial" || dial.Timeout() || r.Context().Err() != nil {
 		return res, err
@@ -179,7 +180,7 @@ func (a *app) send(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	a.metrics.again.Inc()
-	return a.transport.RoundTrip(a.sentTwiceAtMost(r))
+	return a.transport.RoundTrip(a.watched(r))
 }
 
 var lowerKeys = map[string]string{"Idempotency-Key": "idempotency-key", "X-Idempotency-Key": "x-idempotency-key"}
@@ -190,37 +191,45 @@ type unclosed struct{ body io.Reader }
 func (b unclosed) Read(p []byte) (int, error) { return b.body.Read(p) }
 func (unclosed) Close() error                 { return nil }
 
-// wire is a connection to an application that knows whether anything was written to it.
+// wire is a connection to an application that knows what was written to it.
 type wire struct {
 	net.Conn
 	stalled time.Duration
 	written atomic.Int64
+	begun   atomic.Int64 // what was written before the present request
 }
 
 // Write fails when the application takes nothing for too long: no other time limit counts while a body is sent.
+//
+// An application may answer before it has read the whole request, and close. net/http then fails with what happened to
+// the rest of the request, although the answer is there. So the rest is thrown away, and whoever reads decides: the
+// answer comes before the end of the connection, and where there is none, reading fails at once. Of a request of which
+// nothing was sent the error stays: net/http sends it again on another connection.
 func (w *wire) Write(p []byte) (int, error) {
 	w.SetWriteDeadline(time.Now().Add(w.stalled))
 	n, err := w.Conn.Write(p)
 	w.written.Add(int64(n))
+	if (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)) && w.sent() {
+		return len(p), nil
+	}
 	return n, err
 }
 
+// sent says whether anything of the present request was sent.
+func (w *wire) sent() bool { return w.written.Load() > w.begun.Load() }
+
 var errSentTwice = errors.New("the application has closed the connection twice before it answered")
 
-// sentTwiceAtMost bounds how often net/http sends a request by itself. Where a connection that was used before breaks
-// without an answer, it sends requests without a body that only read on the next one, and so on until a connection is
-// new: a request that kills a process of the application would go on to kill the others. The third time, this one gets a
-// connection that is closed already.
-func (a *app) sentTwiceAtMost(r *http.Request) *http.Request {
-	if r.Body != nil && r.Body != http.NoBody {
-		return r // net/http sends it once
-	}
+// watched tells the connection of each request, and bounds how often net/http sends a request by itself. Where
+// a connection that was used before breaks without an answer, it sends requests without a body that only read on the next
+// one, and so on until a connection is new: a request that kills a process of the application would go on to kill the
+// others. The third time, this one gets a connection that is closed already.
+func (a *app) watched(r *http.Request) *http.Request {
 	var last *wire
-	var before int64
 	sent := 0
 	ctx, cancel := context.WithCancelCause(r.Context()) // ends with its parent: the answer is read after this function
 	return r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-		if last != nil && last.written.Load() > before {
+		if last != nil && last.sent() {
 			sent++
 			a.metrics.again.Inc()
 		}
@@ -232,7 +241,7 @@ func (a *app) sentTwiceAtMost(r *http.Request) *http.Request {
 		if last == nil {
 			return
 		}
-		before = last.written.Load()
+		last.begun.Store(last.written.Load())
 		if sent >= 2 {
 			// Nothing can be written to it, and the transport finds the cause when it wants to try again.
 			cancel(errSentTwice)

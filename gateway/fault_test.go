@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -273,6 +274,54 @@ func TestBrokenAnswers(t *testing.T) {
 	if res, _ := get(t, base+"/fine"); res.StatusCode != 503 || modern.seen.Load() != before {
 		t.Errorf("after three failures in a row: %s", res.Status)
 	}
+}
+
+// TestEarlyAnswer: an application that answers before it has read the body, and closes, has answered: net/http by itself
+// fails with what happens to the rest of the body, if it notices that first.
+func TestEarlyAnswer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close() // with bytes that nobody has read: the kernel resets the connection
+				r, err := http.ReadRequest(bufio.NewReader(c))
+				if err == nil && r.URL.Path == "/answers" {
+					io.WriteString(c, "HTTP/1.1 405 No\r\nConnection: close\r\nContent-Length: 5\r\n\r\nearly")
+				}
+			}()
+		}
+	}()
+	modern := &url.URL{Scheme: "http", Host: l.Addr().String()}
+	g, base, _ := served(t, Config{Modern: App{URL: modern, Failures: 1000}, Legacy: App{URL: modern}})
+	large := make([]byte, 5<<20)
+	ask := func(path string) (*http.Response, string) {
+		res, err := http.Post(base+path, "text/plain", unknown{bytes.NewReader(large)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, _ := io.ReadAll(res.Body)
+		return res, string(text)
+	}
+	for range 100 {
+		if res, text := ask("/answers"); res.StatusCode != 405 || text != "early" {
+			t.Fatalf("%s %q, want what the application has answered", res.Status, text)
+		}
+	}
+	for range 10 {
+		if res, text := ask("/dies"); res.StatusCode != 502 {
+			t.Fatalf("%s %q, but nobody has answered", res.Status, text)
+		}
+	}
+	eventually(t, "every connection is given back", func() bool { return g.modern.slots.used() == 0 })
 }
 
 // TestSentAgain: what was not sent is sent again, what only reads is sent twice at most, what writes once.

@@ -36,6 +36,11 @@ func TestIdentity(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := startTwins(t, template, c.change, c.env...)
+			if c.name == "required" {
+				// First: a session that has only its application's time counts as 5 s older, so one that is made soon after
+				// users has ended all of alice's sessions is ended as well.
+				t.Run("unmarked", w.sub((*twins).unmarked))
+			}
 			t.Run("login", w.sub((*twins).login))
 			t.Run("logout", w.sub((*twins).logout))
 			t.Run("users", w.sub((*twins).users))
@@ -47,7 +52,6 @@ func TestIdentity(t *testing.T) {
 				t.Run("gateways", w.sub((*twins).gateways))
 				t.Run("direct", w.sub(func(w *twins) { w.direct("") }))
 				t.Run("remembered", w.sub((*twins).remembered))
-				t.Run("unmarked", w.sub((*twins).unmarked))
 			case "optional":
 				t.Run("direct", w.sub(func(w *twins) { w.direct("alice") }))
 			}
