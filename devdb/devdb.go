@@ -70,7 +70,8 @@ type App struct {
 	Env  map[string]string // for its steps and itself
 	// Start is the command that runs it; "": Up does not start it.
 	Start string
-	// Ready is a URL that answers with less than 400 when the app is ready; "": it is when it has started.
+	// Ready is a URL that answers with less than 400 when the app is ready, or tcp://host:port, which listens; "": it is
+	// when it has started.
 	Ready string
 }
 

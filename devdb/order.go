@@ -27,7 +27,7 @@ func Check(cfg Config) []Mistake {
 		if info, err := os.Stat(filepath.Join(cfg.Root, a.Dir)); err != nil || !info.IsDir() {
 			add("apps."+a.Name+".dir", "there is no folder %s", a.Dir)
 		}
-		if u, err := url.Parse(a.Ready); a.Ready != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		if u, err := url.Parse(a.Ready); a.Ready != "" && (err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "tcp"}, u.Scheme)) {
 			add("apps."+a.Name+".ready", "want a URL (http://127.0.0.1:8000/health), not %q", a.Ready)
 		}
 	}

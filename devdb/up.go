@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"syscall"
@@ -50,6 +51,9 @@ func (e *NotReadyError) Unwrap() error { return e.Err }
 
 // Hint says what was asked.
 func (e *NotReadyError) Hint() string {
+	if strings.HasPrefix(e.URL, "tcp:") {
+		return "it is ready when it listens at " + e.URL
+	}
 	return "it is ready when " + e.URL + " answers with less than 400"
 }
 
@@ -153,25 +157,15 @@ func (d *Dev) awaitReady(ctx context.Context, s Service, p *process) error {
 func (d *Dev) asked(ctx context.Context, s Service, p *process) error {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.ReadyWithin)
 	defer cancel()
-	// A redirect is an answer: to the login page, most often.
-	client := http.Client{Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	last := errors.New("nothing was answered")
+	var last error
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Ready, nil)
-		if err != nil {
-			return &NotReadyError{Name: s.Name, URL: s.Ready, Err: err}
+		err := answers(ctx, s.Ready)
+		if err == nil {
+			return nil
 		}
-		answer, err := client.Do(req)
-		switch {
-		case err == nil:
-			_ = answer.Body.Close() // only its status counts
-			if answer.StatusCode < 400 {
-				return nil
-			}
-			last = errors.New(strings.ToLower(answer.Status))
-		case ctx.Err() == nil:
+		if last == nil || ctx.Err() == nil { // that the time was over tells nothing
 			last = err
 		}
 		select {
@@ -185,4 +179,32 @@ func (d *Dev) asked(ctx context.Context, s Service, p *process) error {
 			return nil
 		}
 	}
+}
+
+// answers asks once, and says why what is at a URL is not ready.
+func answers(ctx context.Context, ready string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if address, is := strings.CutPrefix(ready, "tcp://"); is {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err == nil {
+			_ = conn.Close() // nothing was said on it
+		}
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ready, nil)
+	if err != nil {
+		return err
+	}
+	// A redirect is an answer: to the login page, most often.
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	_ = answer.Body.Close() // only its status counts
+	if answer.StatusCode >= 400 {
+		return errors.New(strings.ToLower(answer.Status))
+	}
+	return nil
 }

@@ -73,9 +73,15 @@ func gone(t *testing.T, pids ...string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// What has no parent any more is a zombie until somebody has asked for it; it does not run.
-		if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil && !strings.Contains(string(stat), ") Z ") {
-			t.Errorf("process %s lives: %s", pid, stat)
+		// What has no parent any more is a zombie until somebody has asked for it, and before that the kernel takes it
+		// apart (PF_EXITING): it runs nothing of its own.
+		if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil {
+			_, rest, _ := strings.Cut(string(stat), ") ")
+			fields := strings.Fields(rest) // from the third of proc(5) on
+			flags, err := strconv.Atoi(fields[6])
+			if fields[0] != "Z" && (err != nil || flags&0x4 == 0) {
+				t.Errorf("process %s lives: %s", pid, stat)
+			}
 		} else if err != nil && !errors.Is(syscall.Kill(n, 0), syscall.ESRCH) {
 			t.Errorf("process %s lives", pid)
 		}
@@ -134,11 +140,16 @@ func TestUpReady(t *testing.T) {
 	if err := <-end; !errors.As(err, &late) || late.Name != "web" || !strings.Contains(late.Error(), "404") || !slices.Contains(late.Last, "listening") {
 		t.Errorf("%v", err)
 	}
-	s.cfg.Apps = []App{app(t)}
 	s.cfg.ReadyWithin = time.Minute
-	end, stop := s.up(EventReady, "web", "http://127.0.0.1")
-	stop()
-	if err := <-end; err != nil {
-		t.Error(err)
+	for _, scheme := range []string{"http://", "tcp://"} {
+		web := app(t)
+		address, _ := strings.CutPrefix(web.Ready, "http://")
+		web.Ready = scheme + strings.TrimSuffix(address, "/")
+		s.cfg.Apps = []App{web}
+		end, stop := s.up(EventReady, "web", scheme+"127.0.0.1")
+		stop()
+		if err := <-end; err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -30,6 +31,7 @@ type pair struct {
 	name   string // of the database
 	legacy string // their addresses
 	modern string
+	front  string // of the gateway
 }
 
 func newPair(t *testing.T) *pair {
@@ -47,13 +49,13 @@ func newPair(t *testing.T) *pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pair{clover: c, server: server, name: strings.ToLower(strings.TrimPrefix(t.Name(), "Test")) + "_dev", legacy: freeAddress(t), modern: freeAddress(t)}
+	p := &pair{clover: c, server: server, name: strings.ToLower(strings.TrimPrefix(t.Name(), "Test")) + "_dev", legacy: freeAddress(t), modern: freeAddress(t), front: freeAddress(t)}
 	_, legacyPort, _ := net.SplitHostPort(p.legacy)
 	_, modernPort, _ := net.SplitHostPort(p.modern)
 	p.env = []string{"REPLANK_DEV_DB=" + server.DSN(p.name), "PYTHONDONTWRITEBYTECODE=1", "REPLANK_BIN=" + path, "PYTHONPATH=" + here,
 		"LEGACY_PORT=" + legacyPort, "MODERN_PORT=" + modernPort, "PYTHONUNBUFFERED=1",
 		"PATH=" + filepath.Dir(c.python) + string(os.PathListSeparator) + os.Getenv("PATH")}
-	p.change("replank.toml", "127.0.0.1:LEGACY_PORT", p.legacy, "127.0.0.1:MODERN_PORT", p.modern)
+	p.change("replank.toml", "127.0.0.1:LEGACY_PORT", p.legacy, "127.0.0.1:MODERN_PORT", p.modern, "127.0.0.1:GATEWAY_PORT", p.front)
 	return p
 }
 
@@ -181,7 +183,7 @@ func (p *pair) begin(args ...string) (*exec.Cmd, <-chan string) {
 	return cmd, lines
 }
 
-// TestDevUp: both servers, one log, one Ctrl-C, and nothing is left: Django's reloader runs its server in a second process.
+// TestDevUp: both servers with the gateway in front, one log, one Ctrl-C, and nothing is left: Django's reloader runs its server in a second process.
 func TestDevUp(t *testing.T) {
 	pgtest.Share(t, 2)
 	t.Parallel()
@@ -194,13 +196,11 @@ func TestDevUp(t *testing.T) {
 		if strings.Contains(line, "| ready") {
 			ready = append(ready, strings.Fields(line)[0])
 		}
-		if len(ready) == 2 {
-			for _, address := range []string{p.legacy, p.modern} {
-				if answer, err := http.Get("http://" + address + "/health"); err != nil || answer.StatusCode != 200 {
-					t.Errorf("%v %v", answer, err)
-				}
+		if len(ready) == 3 {
+			for _, ask := range [][2]string{{p.legacy + "/health", "customers"}, {p.modern + "/health", "invoices"}, {p.front + "/health", "invoices"}, {p.front + "/customers", "made up 49"}} {
+				contains(t, mustGet(t, "http://"+ask[0]), ask[1])
 			}
-			ready = append(ready, "both")
+			ready = append(ready, "all")
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {
 				t.Fatal(err)
 			}
@@ -210,19 +210,33 @@ func TestDevUp(t *testing.T) {
 		t.Errorf("%v\n%s", err, log.String())
 	}
 	slices.Sort(ready)
-	if !slices.Equal(ready, []string{"both", "legacy", "modern"}) {
+	if !slices.Equal(ready, []string{"all", "gateway", "legacy", "modern"}) {
 		t.Errorf("ready: %q\n%s", ready, log.String())
 	}
 	contains(t, log.String(), "legacy", "| ended: ", "GET /health")
 	if strings.Contains(log.String(), "\x1b[1m") {
 		t.Error("colours, and no terminal")
 	}
-	for _, address := range []string{p.legacy, p.modern} {
+	for _, address := range []string{p.legacy, p.modern, p.front} {
 		if conn, err := net.Dial("tcp", address); err == nil {
 			_ = conn.Close()
 			t.Errorf("somebody still listens at %s", address)
 		}
 	}
+}
+
+func mustGet(t *testing.T, address string) string {
+	t.Helper()
+	answer, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Errorf("%s: %s %v", address, answer.Status, err)
+	}
+	return string(text)
 }
 
 // TestDevUpCrash: the end of one server ends all, with its name and last lines.

@@ -83,9 +83,10 @@ that database are ended, no others; what was changed in it is lost.`,
 func (a *app) devUpCommand() *cobra.Command {
 	return a.needDev(&cobra.Command{
 		Use: "up", Short: "Start the applications on the database, until Ctrl-C", Args: arguments(cobra.NoArgs),
-		Long: `Refreshes the database and starts every application of [dev.apps] that says how.
-What they print comes out with their names before it. One Ctrl-C ends them all, and
-so does the end of one; then the exit code is 1.`,
+		Long: `Refreshes the database and starts every application of [dev.apps] that says how,
+with the gateway in front where the file has a table [gateway]. What they print comes
+out with their names before it. One Ctrl-C ends them all, and so does the end of one;
+then the exit code is 1.`,
 		Example: "  replank dev up",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := a.openDev(cmd)
@@ -117,7 +118,8 @@ func (a *app) gateway(root *cobra.Command) []devdb.Service {
 	if err != nil || cmd == root || !a.set.Dev.gateway || selfErr != nil {
 		return nil
 	}
-	return []devdb.Service{{Name: "gateway", Command: "exec '" + strings.ReplaceAll(self, "'", `'\''`) + "' gateway --config '" + strings.ReplaceAll(a.set.Dev.file, "'", `'\''`) + "'"}}
+	quoted := func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+	return []devdb.Service{{Name: "gateway", Command: "exec " + quoted(self) + " gateway --config " + quoted(a.set.Dev.file), Ready: "tcp://" + a.set.Gateway.Listen}}
 }
 
 // openDev connects to the server of the development set-up.

@@ -27,6 +27,10 @@ def create_app(**config):
     def health():
         return {"customers": db.session.query(Customer).count()}
 
+    @app.get("/customers")
+    def customers():
+        return [c.name for c in db.session.query(Customer).order_by(Customer.id)]
+
     @app.cli.command("make-data")
     def make_data():
         db.session.add_all(Customer(name=f"made up {n}") for n in range(50))

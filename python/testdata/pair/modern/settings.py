@@ -5,6 +5,7 @@ DEBUG = True
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "urls"
 USE_TZ = True
+MIDDLEWARE = ["replank.django.middleware.Gateway"]
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
