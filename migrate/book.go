@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -357,16 +358,18 @@ func errorText(err error) string {
 
 // Receipt is the evidence of a run, kept in the journal.
 type Receipt struct {
-	RequestedBy string        `json:"requested_by,omitempty"`
-	Database    string        `json:"database,omitempty"`
-	Server      int           `json:"server,omitempty"`
-	ReadySince  *time.Time    `json:"ready_since,omitempty"`
-	DoneAt      *time.Time    `json:"done_at,omitempty"`
-	RevertedAt  *time.Time    `json:"reverted_at,omitempty"`
-	Accepted    []string      `json:"accepted,omitempty"`
-	OldReaders  *NoReaders    `json:"old_readers,omitempty"`
-	Proofs      []Proof       `json:"proofs,omitempty"`
-	Steps       []StepReceipt `json:"steps,omitempty"`
+	RequestedBy string     `json:"requested_by,omitempty"`
+	Database    string     `json:"database,omitempty"`
+	Server      int        `json:"server,omitempty"`
+	ReadySince  *time.Time `json:"ready_since,omitempty"`
+	DoneAt      *time.Time `json:"done_at,omitempty"`
+	RevertedAt  *time.Time `json:"reverted_at,omitempty"`
+	// Accepted are the consents that the plan needed, Given all classes that were given to those who carried it out.
+	Accepted   []string      `json:"accepted,omitempty"`
+	Given      []string      `json:"given,omitempty"`
+	OldReaders *NoReaders    `json:"old_readers,omitempty"`
+	Proofs     []Proof       `json:"proofs,omitempty"`
+	Steps      []StepReceipt `json:"steps,omitempty"`
 	// Shape are the fingerprints of what the run touches, as it left them when it became ready.
 	Shape map[string]string `json:"shape,omitempty"`
 }
@@ -416,6 +419,9 @@ func (x *executor) receipt(ctx context.Context) (Receipt, error) {
 	for _, c := range x.run.Plan.Consents {
 		rec.Accepted = append(rec.Accepted, c.Class+": "+c.Reason)
 	}
+	given := slices.Concat(rec.Given, x.e.cfg.Accept)
+	slices.Sort(given)
+	rec.Given = slices.Compact(given)
 	steps, err := x.j.Steps(ctx, x.run.ID)
 	if err != nil {
 		return rec, err

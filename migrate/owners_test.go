@@ -88,6 +88,9 @@ func TestForeignOwner(t *testing.T) {
 					if err != nil {
 						t.Errorf("%s: %v (%s)", way, err, HintOf(err))
 					}
+					if rec, err := e.Receipt(ctx, ms[0].Name); way == "apply" && (err != nil || !slices.Equal(rec.Given, tt.accept)) {
+						t.Errorf("the receipt says %q, %v; %q was given", rec.Given, err, tt.accept)
+					}
 					continue
 				}
 				wantCode(t, err, ForeignOwner)
