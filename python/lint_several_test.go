@@ -62,10 +62,16 @@ func TestLintSeveral(t *testing.T) {
 	if _, errs, code := c.replank("plan", "."); code != 2 || !strings.Contains(errs, "hint: name the project that is meant: shop (alembic), site (django)") {
 		t.Errorf("plan: exit code %d\n%s", code, errs)
 	}
-	// One that cannot be loaded is named.
+	// One that cannot be loaded is named, and the others are judged.
 	c.write("shop/m/versions/2.py", "raise ValueError('not today')\n")
-	if _, errs, code := c.replank("lint", "."); code != 2 || !strings.Contains(errs, "shop: ") || !strings.Contains(errs, "not today") {
-		t.Errorf("broken: exit code %d\n%s", code, errs)
+	if out, errs, code := c.replank("lint", ".", "--since", "main"); code != 2 || !strings.Contains(errs, "shop: ") || !strings.Contains(errs, "not today") || !strings.Contains(out, "[index-not-concurrently]") {
+		t.Errorf("broken: exit code %d\n%s%s", code, out, errs)
+	}
+	if out, _, code := c.replank("lint", ".", "--json"); code != 2 || !strings.Contains(out, `"unjudged": true`) {
+		t.Errorf("broken: exit code %d\n%s", code, out)
+	}
+	if _, errs, code := c.replank("lint", ".", "--baseline", "known.json", "--write-baseline"); code != 2 || !strings.Contains(errs, "not today") {
+		t.Errorf("a baseline of a part: exit code %d\n%s", code, errs)
 	}
 }
 

@@ -88,9 +88,9 @@ func (a *app) lint(ctx context.Context, paths []string, opt lintOptions) error {
 		}
 		return a.fixFiles(ctx, inputs[0], opt.fix)
 	}
-	j, err := a.judgeAll(ctx, inputs)
-	if err != nil {
-		return err
+	j, unread := a.judgeAll(ctx, inputs)
+	if j == nil || opt.writeBaseline && unread != nil { // a baseline without them would tell all of their findings
+		return unread
 	}
 	d := a.document(ctx, j, baseline)
 	if opt.writeBaseline {
@@ -101,8 +101,8 @@ func (a *app) lint(ctx context.Context, paths []string, opt lintOptions) error {
 		a.messages.line("%s: %s", path, plural(len(d.Findings), "finding that is not told from now on", "findings that are not told from now on"))
 		return nil
 	}
-	if err := a.writeOutputs(outputs, d); err != nil {
-		return err
+	if err := a.writeOutputs(outputs, d); err != nil || unread != nil {
+		return cmp.Or(err, unread)
 	}
 	return verdict(d.Unjudged, d.Fails())
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -61,13 +62,19 @@ func inputNames(inputs []input) string {
 	return strings.Join(names, ", ")
 }
 
-// judgeAll judges histories one by one, and takes together what is found in them.
+// judgeAll judges histories one by one, and takes together what is found in them. Where some could not be read, it
+// returns what was found in the others, nil if there are none, and why.
 func (a *app) judgeAll(ctx context.Context, inputs []input) (*judged, error) {
 	var all *judged
+	var unread []error
 	for _, in := range inputs {
 		j, err := a.judge(ctx, in)
-		if err != nil {
+		if ctx.Err() != nil {
 			return nil, err
+		}
+		if err != nil {
+			unread = append(unread, err)
+			continue
 		}
 		if all == nil {
 			all = j
@@ -79,7 +86,10 @@ func (a *app) judgeAll(ctx context.Context, inputs []input) (*judged, error) {
 		r.Files, r.Statements = r.Files+j.report.Files, r.Statements+j.report.Statements
 		r.Unjudged = r.Unjudged || j.report.Unjudged
 	}
-	return all, nil
+	if all != nil && unread != nil {
+		all.report.Unjudged = true
+	}
+	return all, errors.Join(unread...)
 }
 
 // historyProblems reports what the reader of the history found.
