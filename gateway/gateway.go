@@ -87,6 +87,9 @@ type Config struct {
 	Decisions *decisions.Store
 	// Demote says when a route goes back to the legacy application by itself. Default: see [Demote].
 	Demote Demote
+	// ShadowReadOnly sends shadow requests only where the modern application has shown that they cannot write: its
+	// companion has tried to. Default: false, GET and HEAD are sent.
+	ShadowReadOnly bool
 	// Identity finds out who sends a request, and tells both applications. Default: none.
 	Identity *identity.Authority
 	// Trusted are the networks of proxies in front, whose X-Forwarded-* headers are true. Default: none.
@@ -150,6 +153,9 @@ func New(cfg Config) (*Gateway, error) {
 	g.modern, g.legacy = newApp(Modern, cfg.Modern, g), newApp(Legacy, cfg.Legacy, g)
 	g.judge.cfg = cfg.Demote.withDefaults()
 	g.shadow = &shadow{g: g, compare: compare.Config{MaxBody: shadowBody}, jobs: make(chan *shadowed, shadowWaiting), found: map[string]*decisions.Shadow{}}
+	if cfg.ShadowReadOnly {
+		g.shadow.guard = &guard{app: g.modern}
+	}
 	g.routes = &routes{g: g, docs: [2]*document{{app: route.Modern, path: cfg.ModernRoutes}, {app: route.Legacy, path: cfg.LegacyRoutes}}}
 	if _, err := g.routes.load(); err != nil {
 		return nil, err

@@ -30,13 +30,20 @@ func TestPorting(t *testing.T) {
 	t.Run("known", func(t *testing.T) { porting(t, true) })
 }
 
-func porting(t *testing.T, known bool) {
-	dsn := pgtest.DB(t)
+// portingEnv makes the table of both applications of testdata/port, and is their environment.
+func portingEnv(t *testing.T, dsn, ported string) []string {
+	t.Helper()
 	pgtest.Exec(t, dsn, "CREATE TABLE entry (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL, by text NOT NULL, note text NOT NULL)")
 	conn, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return []string{"PORTED=" + ported, "PGHOST=" + conn.Host, fmt.Sprintf("PGPORT=%d", conn.Port), "PGUSER=" + conn.User, "PGPASSWORD=" + conn.Password, "PGDATABASE=" + conn.Database,
+		"ALCHEMY=postgresql+psycopg://", "DJANGO_SETTINGS_MODULE=settings"}
+}
+
+func porting(t *testing.T, known bool) {
+	dsn := pgtest.DB(t)
 	dir := t.TempDir()
 	ported, routes := filepath.Join(dir, "ported"), filepath.Join(dir, "routes.json")
 	write := func(names []string) {
@@ -46,8 +53,7 @@ func porting(t *testing.T, known bool) {
 		}
 	}
 	write(nil)
-	env := []string{"PORTED=" + ported, "PGHOST=" + conn.Host, fmt.Sprintf("PGPORT=%d", conn.Port), "PGUSER=" + conn.User, "PGPASSWORD=" + conn.Password, "PGDATABASE=" + conn.Database,
-		"ALCHEMY=postgresql+psycopg://", "DJANGO_SETTINGS_MODULE=settings"}
+	env := portingEnv(t, dsn, ported)
 	modern := gunicorn(t, "port/modern", "django.core.wsgi:get_wsgi_application()", env...)
 	legacy := gunicorn(t, "port/legacy", "app:app", env...)
 	cfg := Config{Modern: App{URL: modern.url, Companion: true}, Legacy: App{URL: legacy.url}, LearnFor: 100 * time.Millisecond, Look: 20 * time.Millisecond}

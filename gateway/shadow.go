@@ -30,6 +30,7 @@ const (
 type shadow struct {
 	g       *Gateway
 	compare compare.Config
+	guard   *guard // nil: shadow requests may write
 	jobs    chan *shadowed
 
 	mu      sync.Mutex
@@ -182,6 +183,11 @@ func (s *shadow) differ(ctx context.Context, job *shadowed) (compare.Result, err
 	if err != nil {
 		return compare.Result{}, fmt.Errorf("read the legacy application's answer: %w", err)
 	}
+	if s.guard != nil {
+		if err := s.guard.stands(ctx, func(err error) { s.g.log.Error("nothing is compared in phase shadow", "error", err) }); err != nil {
+			return compare.Result{}, err
+		}
+	}
 	fresh, err := s.ask(ctx, job, s.g.modern)
 	if err != nil {
 		return compare.Result{}, err
@@ -211,6 +217,11 @@ func (s *shadow) ask(ctx context.Context, job *shadowed, a *app) (*compare.Answe
 		return nil, fmt.Errorf("ask the %s application: %w", a.side, err)
 	}
 	defer res.Body.Close()
+	if s.guard != nil && a == s.g.modern {
+		if err := s.guard.heard(res.Header); err != nil {
+			return nil, err
+		}
+	}
 	forget(res.Header)
 	answer, err := s.compare.Read(res.StatusCode, res.Header, io.LimitReader(res.Body, shadowBody+1))
 	if err != nil {

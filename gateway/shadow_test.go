@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -97,5 +99,66 @@ func TestShadow(t *testing.T) {
 	}
 	if strings.Contains(s.Path, "hush") || !strings.HasPrefix(s.Path, "/same/wrong?token=") {
 		t.Errorf("the sample keeps %s", s.Path)
+	}
+}
+
+// TestShadowReadOnly: shadow requests reach the modern application only where its companion has tried to write in vain,
+// and what wants to write there nevertheless is told, and changes nothing.
+func TestShadowReadOnly(t *testing.T) {
+	dsn := pgtest.DB(t)
+	ported := filepath.Join(t.TempDir(), "ported")
+	if err := os.WriteFile(ported, []byte("invoices"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	env := portingEnv(t, dsn, ported)
+	legacy := gunicorn(t, "port/legacy", "app:app", env...)
+	for _, tt := range []struct {
+		middleware string
+		want       map[string]string // by template: why it could not be compared
+	}{
+		{"", map[string]string{"/invoices/": "ReadOnly", "/wrote/": "ReadOnly", "/later/": "ReadOnly"}},
+		{"replank.django.shadow.ReadOnly", map[string]string{"/invoices/": "", "/wrote/": "wanted to write", "/later/": "wanted to write"}},
+	} {
+		t.Run(tt.middleware, func(t *testing.T) {
+			modern := gunicorn(t, "port/modern", "django.core.wsgi:get_wsgi_application()", append(env, "MORE="+tt.middleware)...)
+			compared := tells("compared")
+			g, err := New(Config{Modern: App{URL: modern.url, Companion: true}, Legacy: App{URL: legacy.url}, ShadowReadOnly: true, Logger: slog.New(compared)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() { defer close(ended); g.shadow.run(ctx) }()
+			defer func() { cancel(); <-ended }()
+			for template := range tt.want {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, legacy.url.String()+template, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res, err := http.DefaultTransport.RoundTrip(r.Clone(t.Context()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				decision := &route.Decision{App: route.Modern, Template: template, Phase: route.PhaseShadow}
+				g.shadow.watch(&exchange{answerer: answerer{shadow: true}, template: template, decision: decision}, r, res)
+				if text, err := io.ReadAll(res.Body); err != nil || !strings.Contains(string(text), "legacy") {
+					t.Errorf("%s: %v %s", template, err, text)
+				}
+				res.Body.Close()
+				<-compared.c
+			}
+			found, samples := g.shadow.take()
+			if len(found) != len(tt.want) || len(samples) != len(tt.want) {
+				t.Fatalf("%+v %+v", found, samples)
+			}
+			for _, s := range samples {
+				if why := tt.want[s.Template]; !strings.Contains(s.Failed, why) || (why == "") != (s.Failed == "") {
+					t.Errorf("%s: %q, want %q", s.Template, s.Failed, why)
+				}
+			}
+			if n := pgtest.Value[int](t, dsn, "SELECT count(*) FROM entry"); n != 0 {
+				t.Errorf("%d rows were written", n)
+			}
+		})
 	}
 }

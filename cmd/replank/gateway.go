@@ -32,6 +32,7 @@ type gatewaySettings struct {
 	DemoteErrors, DemoteDifferences share
 	DemoteSlow                      time.Duration
 
+	ShadowReadOnly  bool
 	LegacyDiscover  string
 	Unlabelled      bool
 	LegacyChunked   bool
@@ -113,6 +114,9 @@ var gatewayOptions = []option{
 	{name: "demote-differences", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.Var(&s.Gateway.DemoteDifferences, "demote-differences", "share of different answers from which a shadowed route goes back by itself; 0%: never")
 	}, want: "a share, like 5%"},
+	{name: "shadow-read-only", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.BoolVar(&s.Gateway.ShadowReadOnly, "shadow-read-only", false, "send shadow requests only where the modern application has shown that they cannot write")
+	}},
 	{name: "drain", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.DurationVar(&s.Gateway.Drain, "drain", 30*time.Second, "how long requests that are under way may take when the gateway is stopped")
 	}, ok: func(s *settings) bool { return s.Gateway.Drain > 0 }},
@@ -230,7 +234,7 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 	}
 	g, err := gateway.New(gateway.Config{
 		ModernRoutes: set.ModernRoutes, LegacyRoutes: set.LegacyRoutes, Decisions: store, Identity: authority,
-		Demote:     demotion(set),
+		Demote: demotion(set), ShadowReadOnly: set.ShadowReadOnly,
 		Modern:     set.app(modern, !set.Unlabelled, set.ModernChunked, set.ModernHealth),
 		Legacy:     set.app(legacy, false, set.LegacyChunked, set.LegacyHealth),
 		Unlabelled: set.Unlabelled, KeepAtMost: int64(set.KeepAtMost), KeepAll: int64(set.KeepAll), Trusted: trusted, Logger: a.log,

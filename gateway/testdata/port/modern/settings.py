@@ -3,7 +3,7 @@ import os
 SECRET_KEY = "modern"
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "urls"
-MIDDLEWARE = ["replank.django.middleware.Gateway"]
+MIDDLEWARE = ["replank.django.middleware.Gateway", *os.environ.get("MORE", "").split()]
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
