@@ -24,6 +24,14 @@ def same(name):
     return jsonify(name=name, at=time.time(), total=2, shadow=False)
 
 
+@app.route("/legacy/cookies")
+def cookies():
+    answer = Response()
+    answer.set_cookie("session", "l", domain="example.com", path="/legacy", httponly=True, samesite="Strict")
+    answer.set_cookie("other", "1")
+    return answer
+
+
 seen = []
 
 

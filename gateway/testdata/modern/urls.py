@@ -43,7 +43,15 @@ def same(request, name):
     return JsonResponse({"name": name, "at": time.time(), "total": 1 if name == "wrong" else 2, "shadow": False})
 
 
+def cookies(request):
+    answer = HttpResponse()
+    answer.set_cookie("sessionid", "m", domain="example.com", path="/modern", httponly=True, samesite="Lax", secure=True)
+    answer.set_cookie("other", "2")
+    return answer
+
+
 urlpatterns = [
+    path("cookies", cookies),
     path("same/<str:name>", same),
     path("chunked-404", chunked_404),
     path("ported/", seen),
