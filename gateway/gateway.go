@@ -87,8 +87,8 @@ type Config struct {
 	Decisions *decisions.Store
 	// Demote says when a route goes back to the legacy application by itself. Default: see [Demote].
 	Demote Demote
-	// ShadowReadOnly sends shadow requests only where the modern application has shown that they cannot write: its
-	// companion has tried to. Default: false, GET and HEAD are sent.
+	// ShadowReadOnly sends shadow requests only where the modern application has shown that nothing which they write
+	// stays: its companion has tried to. Default: false, GET and HEAD are sent in any case.
 	ShadowReadOnly bool
 	// Identity finds out who sends a request, and tells both applications. Default: none.
 	Identity *identity.Authority
@@ -153,9 +153,7 @@ func New(cfg Config) (*Gateway, error) {
 	g.modern, g.legacy = newApp(Modern, cfg.Modern, g), newApp(Legacy, cfg.Legacy, g)
 	g.judge.cfg = cfg.Demote.withDefaults()
 	g.shadow = &shadow{g: g, compare: compare.Config{MaxBody: shadowBody}, jobs: make(chan *shadowed, shadowWaiting), found: map[string]*decisions.Shadow{}}
-	if cfg.ShadowReadOnly {
-		g.shadow.guard = &guard{app: g.modern}
-	}
+	g.shadow.guard = &guard{app: g.modern}
 	g.routes = &routes{g: g, docs: [2]*document{{app: route.Modern, path: cfg.ModernRoutes}, {app: route.Legacy, path: cfg.LegacyRoutes}}}
 	if _, err := g.routes.load(); err != nil {
 		return nil, err
@@ -184,6 +182,7 @@ type exchange struct {
 	answeredBy Side
 	status     int
 	body       *kept // nil: streamed, or none
+	sent       *sent // nil: nobody wants to know
 }
 
 type exchangeKey struct{}

@@ -9,13 +9,13 @@ import (
 
 // The headers between the gateway and the two applications. None of them passes from a client or to one.
 const (
-	headerTrial    = "Replank-Trial"            // to the modern application: answer with a label if there is no such route
-	headerAsk      = "Replank-Ask"              // to the modern application's /.replank/ask: "POST /path"
-	headerNotFound = "Replank-Not-Found"        // from the modern application: what was not found, see label
-	headerMethods  = "Replank-Methods"          // from /.replank/ask: the methods of the route, where they are known
-	headerBuild    = "Replank-Build"            // from the modern application: which build answers
-	headerShadow   = "Replank-Shadow"           // to both: the answer is compared and thrown away
-	headerReadOnly = "Replank-Shadow-Read-Only" // from the modern application: "on", or "refused" if it wanted to write
+	headerTrial    = "Replank-Trial"        // to the modern application: answer with a label if there is no such route
+	headerAsk      = "Replank-Ask"          // to the modern application's /.replank/ask: "POST /path"
+	headerNotFound = "Replank-Not-Found"    // from the modern application: what was not found, see label
+	headerMethods  = "Replank-Methods"      // from /.replank/ask: the methods of the route, where they are known
+	headerBuild    = "Replank-Build"        // from the modern application: which build answers
+	headerShadow   = "Replank-Shadow"       // to both: the answer is compared and thrown away
+	headerGuard    = "Replank-Shadow-Guard" // from the modern application: how what a shadow request wrote was undone
 )
 
 // ownPrefix is where the companions answer the gateway. Nobody else may ask there.
@@ -56,7 +56,7 @@ func clean(h http.Header, peerTrusted bool) {
 
 // forget takes out of an answer what was for the gateway.
 func forget(h http.Header) {
-	for _, name := range []string{headerNotFound, headerBuild, headerMethods, headerReadOnly} {
+	for _, name := range []string{headerNotFound, headerBuild, headerMethods, headerGuard} {
 		delete(h, name)
 	}
 }

@@ -150,6 +150,10 @@ func (g *Gateway) send(x *exchange, a *app, out *http.Request) (*http.Response, 
 			out.Body = http.NoBody
 		}
 	}
+	if a.side == Legacy && x.body == nil && out.ContentLength > 0 && x.shadows(out) {
+		x.sent = &sent{ReadCloser: out.Body, want: int(out.ContentLength)}
+		out.Body = x.sent
+	}
 	res, err := a.RoundTrip(out)
 	if err == nil && x.shadow {
 		g.shadow.watch(x, out, res)

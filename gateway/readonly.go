@@ -9,13 +9,20 @@ import (
 	"time"
 )
 
-// guardFor is how long a check holds that shadow requests cannot write.
+// guardFor is how long a check holds that nothing stays of what shadow requests write.
 const guardFor = time.Minute
+
+// The ways in which the companion says that it has guarded a shadow request.
+const (
+	guardReadOnly = "read-only"   // it could not write
+	guardRefused  = "refused"     // it wanted to, and the server refused
+	guardUndone   = "rolled-back" // it could, and all was taken back
+)
 
 // errRefusedWrite is a shadow request that wanted to write.
 var errRefusedWrite = errors.New("the modern application wanted to write, and its database refused")
 
-// guard knows whether the modern application's shadow requests run in transactions that cannot write.
+// guard knows whether the modern application's shadow requests leave nothing behind.
 type guard struct {
 	app *app
 
@@ -30,7 +37,7 @@ func (g *guard) stands(ctx context.Context, say func(error)) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.at.IsZero() || time.Since(g.at) > guardFor {
-		g.err, g.at = g.app.cannotWrite(ctx), time.Now()
+		g.err, g.at = g.app.leavesNothing(ctx), time.Now()
 		if ctx.Err() != nil {
 			g.at = time.Time{} // nobody knows
 		}
@@ -42,32 +49,32 @@ func (g *guard) stands(ctx context.Context, say func(error)) error {
 	return g.err
 }
 
-// heard judges an answer: each says whether it came from such a transaction. One that does not is the last.
-func (g *guard) heard(h http.Header) error {
-	switch h.Get(headerReadOnly) {
-	case "on":
+// heard judges an answer: each says how it was guarded. One that does not is the last.
+func (g *guard) heard(h http.Header, writes bool) error {
+	switch said := h.Get(headerGuard); {
+	case said == guardReadOnly && !writes, said == guardUndone && writes:
 		return nil
-	case "refused":
+	case said == guardRefused && !writes:
 		return errRefusedWrite
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.at = time.Time{}
-	return errors.New("the modern application does not say that this request could not write")
+	return errors.New("the modern application does not say that nothing stays of this request")
 }
 
-// cannotWrite lets the companion try to write as a shadow request would.
-func (a *app) cannotWrite(ctx context.Context) error {
+// leavesNothing lets the companion write as a shadow request would.
+func (a *app) leavesNothing(ctx context.Context) error {
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url.Scheme+"://"+a.url.Host+ownPrefix+"/shadow", nil)
 	if err != nil {
 		return err
 	}
 	res, err := a.RoundTrip(q)
 	if err != nil {
-		return fmt.Errorf("ask whether shadow requests can write: %w", err)
+		return fmt.Errorf("ask what stays of shadow requests: %w", err)
 	}
 	discard(res)
-	if res.StatusCode != http.StatusNoContent || res.Header.Get(headerReadOnly) != "refused" {
+	if res.StatusCode != http.StatusNoContent || res.Header.Get(headerGuard) != guardRefused {
 		return fmt.Errorf("%s answers %s/shadow with %s: shadow requests could write there, and are not sent; put replank.django.shadow.ReadOnly behind replank.django.middleware.Gateway in MIDDLEWARE",
 			a.url.Host, ownPrefix, res.Status)
 	}

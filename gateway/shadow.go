@@ -30,7 +30,7 @@ const (
 type shadow struct {
 	g       *Gateway
 	compare compare.Config
-	guard   *guard // nil: shadow requests may write
+	guard   *guard
 	jobs    chan *shadowed
 
 	mu      sync.Mutex
@@ -41,6 +41,7 @@ type shadow struct {
 // shadowed is a request that the legacy application has answered.
 type shadowed struct {
 	out      *http.Request // as it went to the legacy application
+	sent     []byte        // its body
 	template string
 	decision *route.Decision
 	who      identity.Who
@@ -86,12 +87,53 @@ func (c *copied) end(whole bool) {
 // safe requests change nothing, so they may be sent to both applications.
 func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
+// shadows says whether a request is one that is sent to both applications.
+func (x *exchange) shadows(r *http.Request) bool {
+	return x.shadow && (safe(r.Method) && r.ContentLength == 0 || x.decision.ShadowWrites && r.ContentLength <= shadowBody)
+}
+
+// sent is a request body that is copied while the legacy application reads it.
+type sent struct {
+	io.ReadCloser
+	want int
+	text bytes.Buffer
+	all  atomic.Bool
+}
+
+func (s *sent) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	s.text.Write(p[:n])
+	if s.text.Len() == s.want {
+		s.all.Store(true) // nobody writes to it any more
+	}
+	return n, err
+}
+
+// bodySent is the body of a request that was answered; false: not all of it was read.
+func (x *exchange) bodySent() ([]byte, bool) {
+	switch {
+	case x.body != nil:
+		text, err := io.ReadAll(x.body.open())
+		return text, err == nil
+	case x.sent == nil:
+		return nil, true
+	case x.sent.all.Load():
+		return x.sent.text.Bytes(), true
+	}
+	return nil, false
+}
+
 // watch copies an answer of the legacy application that is to be compared.
 func (s *shadow) watch(x *exchange, out *http.Request, res *http.Response) {
-	if !x.shadow || !safe(out.Method) || out.Body != nil && out.Body != http.NoBody || res.StatusCode == http.StatusSwitchingProtocols {
+	if res.StatusCode == http.StatusSwitchingProtocols || !x.shadows(out) {
 		return
 	}
-	job := &shadowed{out: out.Clone(context.WithoutCancel(out.Context())), template: x.template, decision: x.decision, who: x.who, status: res.StatusCode, header: res.Header.Clone()}
+	sent, ok := x.bodySent()
+	if !ok {
+		s.note(x.template, func(n *decisions.Shadow) { n.Dropped++ })
+		return
+	}
+	job := &shadowed{out: out.Clone(context.WithoutCancel(out.Context())), sent: sent, template: x.template, decision: x.decision, who: x.who, status: res.StatusCode, header: res.Header.Clone()}
 	job.body = &copied{ReadCloser: res.Body, done: func(whole bool) {
 		if !whole {
 			s.note(x.template, func(n *decisions.Shadow) { n.Dropped++ })
@@ -183,7 +225,8 @@ func (s *shadow) differ(ctx context.Context, job *shadowed) (compare.Result, err
 	if err != nil {
 		return compare.Result{}, fmt.Errorf("read the legacy application's answer: %w", err)
 	}
-	if s.guard != nil {
+	writes := !safe(job.out.Method)
+	if s.g.cfg.ShadowReadOnly || writes {
 		if err := s.guard.stands(ctx, func(err error) { s.g.log.Error("nothing is compared in phase shadow", "error", err) }); err != nil {
 			return compare.Result{}, err
 		}
@@ -196,6 +239,9 @@ func (s *shadow) differ(ctx context.Context, job *shadowed) (compare.Result, err
 	if result.Same() {
 		return result, nil
 	}
+	if writes { // once is once: what the legacy application has with itself is not known
+		return result, nil
+	}
 	again, err := s.ask(ctx, job, s.g.legacy)
 	if err != nil {
 		return compare.Result{}, err
@@ -206,19 +252,26 @@ func (s *shadow) differ(ctx context.Context, job *shadowed) (compare.Result, err
 // ask sends the request of a job once more.
 func (s *shadow) ask(ctx context.Context, job *shadowed, a *app) (*compare.Answer, error) {
 	out := job.out.Clone(ctx)
-	out.Body = nil
+	out.Body, out.ContentLength = nil, int64(len(job.sent))
+	if len(job.sent) > 0 {
+		out.Body = io.NopCloser(bytes.NewReader(job.sent))
+	}
 	a.aim(out)
 	if err := s.g.identify(out, job.who, a); err != nil {
 		return nil, err
 	}
 	out.Header.Set(headerShadow, "1")
+	writes := !safe(out.Method)
+	if writes {
+		out.Header.Set(headerShadow, "write")
+	}
 	res, err := a.RoundTrip(out)
 	if err != nil {
 		return nil, fmt.Errorf("ask the %s application: %w", a.side, err)
 	}
 	defer res.Body.Close()
-	if s.guard != nil && a == s.g.modern {
-		if err := s.guard.heard(res.Header); err != nil {
+	if (s.g.cfg.ShadowReadOnly || writes) && a == s.g.modern {
+		if err := s.guard.heard(res.Header, writes); err != nil {
 			return nil, err
 		}
 	}

@@ -116,8 +116,8 @@ func TestShadowReadOnly(t *testing.T) {
 		middleware string
 		want       map[string]string // by template: why it could not be compared
 	}{
-		{"", map[string]string{"/invoices/": "ReadOnly", "/wrote/": "ReadOnly", "/later/": "ReadOnly"}},
-		{"replank.django.shadow.ReadOnly", map[string]string{"/invoices/": "", "/wrote/": "wanted to write", "/later/": "wanted to write"}},
+		{"", map[string]string{"GET /invoices/": "ReadOnly", "GET /wrote/": "ReadOnly", "GET /later/": "ReadOnly", "POST /invoices/": "ReadOnly"}},
+		{"replank.django.shadow.ReadOnly", map[string]string{"GET /invoices/": "", "GET /wrote/": "wanted to write", "GET /later/": "wanted to write", "POST /invoices/": ""}},
 	} {
 		t.Run(tt.middleware, func(t *testing.T) {
 			modern := gunicorn(t, "port/modern", "django.core.wsgi:get_wsgi_application()", append(env, "MORE="+tt.middleware)...)
@@ -130,19 +130,25 @@ func TestShadowReadOnly(t *testing.T) {
 			ended := make(chan struct{})
 			go func() { defer close(ended); g.shadow.run(ctx) }()
 			defer func() { cancel(); <-ended }()
-			for template := range tt.want {
-				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, legacy.url.String()+template, nil)
+			for what := range tt.want {
+				method, template, _ := strings.Cut(what, " ")
+				var body io.Reader
+				if method == http.MethodPost {
+					body = strings.NewReader("note=shadowed")
+				}
+				r, err := http.NewRequestWithContext(t.Context(), method, legacy.url.String()+template, body)
 				if err != nil {
 					t.Fatal(err)
 				}
-				res, err := http.DefaultTransport.RoundTrip(r.Clone(t.Context()))
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				decision := &route.Decision{App: route.Modern, Template: what, Phase: route.PhaseShadow, ShadowWrites: true}
+				x := &exchange{answerer: answerer{shadow: true}, template: what, decision: decision}
+				res, err := g.send(x, g.legacy, r)
 				if err != nil {
 					t.Fatal(err)
 				}
-				decision := &route.Decision{App: route.Modern, Template: template, Phase: route.PhaseShadow}
-				g.shadow.watch(&exchange{answerer: answerer{shadow: true}, template: template, decision: decision}, r, res)
 				if text, err := io.ReadAll(res.Body); err != nil || !strings.Contains(string(text), "legacy") {
-					t.Errorf("%s: %v %s", template, err, text)
+					t.Errorf("%s: %v %s", what, err, text)
 				}
 				res.Body.Close()
 				<-compared.c
@@ -152,13 +158,18 @@ func TestShadowReadOnly(t *testing.T) {
 				t.Fatalf("%+v %+v", found, samples)
 			}
 			for _, s := range samples {
+				if s.Failed == "" && (s.Total != 1 || s.Differences[0].Path != "/by") && s.Template == "GET /invoices/" {
+					t.Errorf("%s: %+v", s.Template, s.Result)
+				}
 				if why := tt.want[s.Template]; !strings.Contains(s.Failed, why) || (why == "") != (s.Failed == "") {
 					t.Errorf("%s: %q, want %q", s.Template, s.Failed, why)
 				}
 			}
-			if n := pgtest.Value[int](t, dsn, "SELECT count(*) FROM entry"); n != 0 {
-				t.Errorf("%d rows were written", n)
+			by := pgtest.Value[string](t, dsn, "SELECT coalesce(string_agg(name || ' by ' || by || ': ' || note, ', '), '') FROM entry")
+			if by != "invoices by legacy: shadowed" {
+				t.Errorf("written: %s", by)
 			}
+			pgtest.Exec(t, dsn, "TRUNCATE entry")
 		})
 	}
 }

@@ -115,7 +115,7 @@ var gatewayOptions = []option{
 		fs.Var(&s.Gateway.DemoteDifferences, "demote-differences", "share of different answers from which a shadowed route goes back by itself; 0%: never")
 	}, want: "a share, like 5%"},
 	{name: "shadow-read-only", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
-		fs.BoolVar(&s.Gateway.ShadowReadOnly, "shadow-read-only", false, "send shadow requests only where the modern application has shown that they cannot write")
+		fs.BoolVar(&s.Gateway.ShadowReadOnly, "shadow-read-only", false, "send shadow requests only where the modern application has shown that nothing they write stays")
 	}},
 	{name: "drain", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.DurationVar(&s.Gateway.Drain, "drain", 30*time.Second, "how long requests that are under way may take when the gateway is stopped")

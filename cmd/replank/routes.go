@@ -430,7 +430,7 @@ func (a *app) routesShow() *cobra.Command {
 func showRoute(t *route.Table, method, path string) shown {
 	m := t.Match(route.Request{Method: method, Path: path})
 	d := route.Decide(m, m.Decision)
-	s := shown{Method: method, Path: path, By: string(d.By), Why: m.Why, Trial: d.Trial, Fallback: d.Fallback, Shadow: d.Shadow,
+	s := shown{Method: method, Path: path, By: string(d.By), Why: m.Why, Trial: d.Trial, Fallback: d.Fallback, Shadow: d.Shadow && (method == "GET" || method == "HEAD" || m.Decision.ShadowWrites),
 		Modern: sideOf(m.Modern), Legacy: sideOf(m.Legacy)}
 	if m.Decision != nil {
 		s.Phase, s.Of = string(m.Decision.Phase), string(m.Decision.App)+" "+m.Decision.Template
@@ -482,6 +482,7 @@ type deciding struct {
 	app, to, because  string
 	share, header     string
 	subjects, tenants []string
+	writes            bool
 }
 
 func (d *deciding) addFlags(cmd *cobra.Command, canary bool) {
@@ -491,6 +492,7 @@ func (d *deciding) addFlags(cmd *cobra.Command, canary bool) {
 		cmd.Flags().StringVar(&d.share, "share", "", "canary: share of the callers, 10% or 0.1")
 		cmd.Flags().StringSliceVar(&d.subjects, "subjects", nil, "canary: users who go to the modern application in any case")
 		cmd.Flags().StringSliceVar(&d.tenants, "tenants", nil, "canary: tenants who go there in any case")
+		cmd.Flags().BoolVar(&d.writes, "writes", false, "shadow: send requests that write, too; the companion takes back what they do")
 		cmd.Flags().StringVar(&d.header, "header", "", "canary: header with which a request goes there, \"X-Canary: 1\"")
 	}
 }
@@ -534,6 +536,7 @@ func (a *app) routesPromote() *cobra.Command {
 		Long: `Puts a template into the next phase: legacy → shadow → canary → modern → retired, or
 into that of --to. Canary needs to know who: --share, --subjects, --tenants or --header.`,
 		Example: `  replank routes promote '/invoices/{id}' --to shadow
+  replank routes promote '/invoices/' --to shadow --writes
   replank routes promote '/invoices/{id}' --share 10%
   replank routes promote '/invoices/{id}' --to modern --because 'no difference in a week'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -620,7 +623,7 @@ func (a *app) decide(ctx context.Context, d *deciding, template string, next fun
 		if to == route.PhaseCanary && !given {
 			return &usageError{err: errors.New("a canary needs to know who goes to the modern application"), hint: "--share 10%, --subjects, --tenants or --header"}
 		}
-		decision := route.Decision{App: app, Template: template, Phase: to, Canary: canary}
+		decision := route.Decision{App: app, Template: template, Phase: to, Canary: canary, ShadowWrites: d.writes}
 		if err := decision.Check(); err != nil && to != "" {
 			return &usageError{err: err}
 		}

@@ -37,6 +37,7 @@ func TestRoutes(t *testing.T) {
 	contains(t, c.want(exitOK, "routes", "show", "/export.csv").out, "the legacy application answers")
 	contains(t, c.want(exitOK, "routes", "promote", "/invoices/{id}", "--to", "shadow").out, "of the legacy application: no decision → shadow")
 	contains(t, c.want(exitOK, "routes", "show", "/invoices/7").out, "the legacy application answers", "asked too, and compared", "decided: shadow")
+	contains(t, c.want(exitUsage, "routes", "promote", "/export.csv", "--to", "modern", "--writes").err, "only phase shadow sends requests to both")
 	contains(t, c.want(exitUsage, "routes", "promote", "/invoices/{id}").err, "who goes to the modern application", "--share")
 	contains(t, c.want(exitOK, "routes", "promote", "/invoices/{id}", "--share", "10%").out, "shadow → canary")
 	var shown struct {

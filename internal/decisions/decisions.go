@@ -135,7 +135,7 @@ func read(ctx context.Context, q pg.Querier) (Snapshot, error) {
 		var phase string
 		var canary []byte
 		var waived, until, changed *time.Time
-		if err := rows.Scan(&snap.Version, &app, &template, &phase, &canary, &owner, &because, &waived, &until, &changed, &by); err != nil {
+		if err := rows.Scan(&snap.Version, &app, &template, &phase, &canary, &r.ShadowWrites, &owner, &because, &waived, &until, &changed, &by); err != nil {
 			return snap, fmt.Errorf("read the decisions about routes: %w", err)
 		}
 		if app == nil {
@@ -169,7 +169,7 @@ func (s *Store) Decide(ctx context.Context, d route.Decision, because, by string
 		}
 	}
 	err = s.change(ctx, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, decideSQL, d.App, d.Template, string(d.Phase), canary, by, because).Scan(&version, (*string)(&before))
+		return tx.QueryRow(ctx, decideSQL, d.App, d.Template, string(d.Phase), canary, by, because, d.ShadowWrites).Scan(&version, (*string)(&before))
 	})
 	return version, before, err
 }
@@ -186,7 +186,7 @@ func (s *Store) Demote(ctx context.Context, d route.Decision, from route.Phase, 
 			return err
 		}
 		moved = true
-		_, err = tx.Exec(ctx, decideSQL, d.App, d.Template, string(d.Phase), nil, by, because)
+		_, err = tx.Exec(ctx, decideSQL, d.App, d.Template, string(d.Phase), nil, by, because, d.ShadowWrites)
 		return err
 	})
 	return moved && err == nil, err

@@ -44,12 +44,15 @@ func TestDecide(t *testing.T) {
 	if err != nil || len(snap.Routes) != 0 {
 		t.Fatalf("%+v, %v", snap, err)
 	}
-	first := route.Decision{App: route.Legacy, Template: "/invoices/<int:id>", Phase: route.PhaseShadow}
+	first := route.Decision{App: route.Legacy, Template: "/invoices/<int:id>", Phase: route.PhaseShadow, ShadowWrites: true}
 	version, before := decide(t, s, first)
 	if version != snap.Version+1 || before != "" {
 		t.Errorf("version %d after %d, before %q", version, snap.Version, before)
 	}
-	second := first
+	if now, err := s.Read(t.Context()); err != nil || cmp.Diff([]route.Decision{first}, now.Decisions()) != "" {
+		t.Errorf("%+v, %v", now, err)
+	}
+	second := route.Decision{App: first.App, Template: first.Template}
 	second.Phase, second.Canary = route.PhaseCanary, route.Canary{Share: 0.25, Subjects: []string{"7"}, Header: "X-Canary: 1"}
 	if version, before = decide(t, s, second); version != snap.Version+2 || before != route.PhaseShadow {
 		t.Errorf("version %d, before %q", version, before)

@@ -7,6 +7,7 @@ CREATE TABLE replank.route (
     template        text NOT NULL CHECK (length(template) BETWEEN 1 AND 2000),
     phase           text CHECK (phase IN ('legacy', 'shadow', 'canary', 'modern', 'retired')),
     canary          jsonb,  -- who goes to the modern application in phase canary
+    shadow_writes   boolean NOT NULL DEFAULT false,  -- in phase shadow: requests that write are compared, too
     owner           text NOT NULL DEFAULT '',
     waived_because  text,   -- why it will not be ported
     waived_at       date,
@@ -15,6 +16,7 @@ CREATE TABLE replank.route (
     changed_by      text NOT NULL,
     PRIMARY KEY (app, template),
     CHECK ((phase = 'canary') = (canary IS NOT NULL) OR phase IS NULL AND canary IS NULL),
+    CHECK (NOT shadow_writes OR phase IS NOT DISTINCT FROM 'shadow'),
     CHECK ((waived_because IS NULL) = (waived_at IS NULL)),
     CHECK (waived_until IS NULL OR waived_at IS NOT NULL)
 );

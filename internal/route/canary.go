@@ -66,6 +66,9 @@ func (d *Decision) Check() error {
 	if h := d.Canary.Header; h != "" && !strings.Contains(h, ":") {
 		wrong = append(wrong, fmt.Errorf("the header %q is not \"Name: value\"", h))
 	}
+	if d.ShadowWrites && d.Phase != PhaseShadow {
+		return fmt.Errorf("only phase shadow sends requests to both applications, not %s", d.Phase)
+	}
 	if d.Phase != PhaseCanary && (d.Canary.Share != 0 || d.Canary.Subjects != nil || d.Canary.Tenants != nil || d.Canary.Header != "") {
 		wrong = append(wrong, fmt.Errorf("phase %s takes no canary", d.Phase))
 	}

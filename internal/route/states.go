@@ -68,6 +68,8 @@ type Decision struct {
 	Template string
 	Phase    Phase
 	Canary   Canary // of phase canary
+	// ShadowWrites, of phase shadow: requests that write are sent to the modern application, too.
+	ShadowWrites bool
 }
 
 // Answer is who answers a request.

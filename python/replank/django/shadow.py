@@ -1,11 +1,12 @@
-"""Shadow requests of the gateway change nothing.
+"""Nothing stays of shadow requests of the gateway.
 
 Put `replank.django.shadow.ReadOnly` behind `replank.django.middleware.Gateway` in MIDDLEWARE, before everything that uses
-a database. What the gateway sends only to compare answers (`Replank-Shadow`) then runs in one read-only transaction on each
-database, which is rolled back: PostgreSQL refuses what writes, and what waits for the commit (`transaction.on_commit`)
-never runs. REPLANK_SHADOW_DATABASES names the databases; without it, all of PostgreSQL are meant.
+a database. What the gateway sends only to compare answers (`Replank-Shadow`) then runs in one transaction on each database,
+which is rolled back: what waits for the commit (`transaction.on_commit`) never runs. The transaction is read-only, so that
+PostgreSQL refuses what writes, unless the route was opted in for requests that write. REPLANK_SHADOW_DATABASES names the
+databases; without it, all of PostgreSQL are meant.
 
-Each such answer says whether something was refused, and /.replank/shadow tries: it writes, and says what became of it.
+Each such answer says how it was guarded, and /.replank/shadow tries: it writes, and says what became of it.
 """
 
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, connections, transaction
 from django.http import HttpResponse
 
-READ_ONLY = "Replank-Shadow-Read-Only"  # on, refused
+GUARD = "Replank-Shadow-Guard"  # read-only, refused, rolled-back
 CHECK = "/.replank/shadow"
 REFUSES = {"25006", "42501"}  # read_only_sql_transaction, insufficient_privilege
 
@@ -42,12 +43,14 @@ class ReadOnly:
     def __call__(self, request):
         if request.path_info == CHECK:
             return self.check()
-        if "HTTP_REPLANK_SHADOW" not in request.META:
+        shadow = request.META.get("HTTP_REPLANK_SHADOW")
+        if not shadow:
             return self.get_response(request)
         refused = Refused()
+        writes = shadow == "write"
         with ExitStack() as stack:
             for connection in self.connections():
-                stack.enter_context(read_only(connection))
+                stack.enter_context(undone(connection, writes))
                 stack.enter_context(connection.execute_wrapper(refused))
             response = self.get_response(request)
             if response.streaming and not response.is_async:
@@ -56,7 +59,7 @@ class ReadOnly:
                     response.streaming_content = list(response.streaming_content)
                 except DatabaseError as e:
                     response = HttpResponse(str(e), status=500, content_type="text/plain")
-        response[READ_ONLY] = "refused" if refused.count else "on"
+        response[GUARD] = "refused" if refused.count else "rolled-back" if writes else "read-only"
         return response
 
     def connections(self):
@@ -65,30 +68,46 @@ class ReadOnly:
         return [c for c in connections.all() if c.vendor == "postgresql"]
 
     def check(self):
-        """204 if a write in such a transaction is refused on every database."""
+        """204 if on every database nothing stays of what is written: it is rolled back, or refused."""
         for connection in self.connections():
-            try:
-                with read_only(connection), connection.cursor() as cursor:
-                    cursor.execute("CREATE TABLE replank_shadow_check ()")
-            except DatabaseError as e:
-                if getattr(e.__cause__, "sqlstate", None) in REFUSES:
-                    continue
-                return HttpResponse(f"{connection.alias}: {e}", status=500, content_type="text/plain")
-            # It was rolled back with the transaction.
-            return HttpResponse(f"{connection.alias} was written to", status=500, content_type="text/plain")
+            wrong = self.wrong(connection)
+            if wrong:
+                return HttpResponse(f"{connection.alias}: {wrong}", status=500, content_type="text/plain")
         response = HttpResponse(status=204)
-        response[READ_ONLY] = "refused"
+        response[GUARD] = "refused"
         return response
+
+    def wrong(self, connection):
+        try:
+            # A transaction that has written has a number, and the server knows what became of it.
+            with undone(connection, True), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_current_xact_id()::text")
+                (number,) = cursor.fetchone()
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_xact_status(%s::xid8)", [number])
+                (status,) = cursor.fetchone()
+            if status != "aborted":
+                return f"what a shadow request does is {status}"
+        except DatabaseError as e:
+            if getattr(e.__cause__, "sqlstate", None) not in REFUSES:
+                return str(e)
+        try:
+            with undone(connection, False), connection.cursor() as cursor:
+                cursor.execute("CREATE TABLE replank_shadow_check ()")
+            return "it was written to"
+        except DatabaseError as e:
+            return None if getattr(e.__cause__, "sqlstate", None) in REFUSES else str(e)
 
 
 @contextmanager
-def read_only(connection):
-    """A transaction that cannot write, and is rolled back whatever happens. Nothing of it stays with the connection, so
-    a pooler may give that to others."""
+def undone(connection, writes):
+    """A transaction that is rolled back whatever happens. Nothing of it stays with the connection, so a pooler may give
+    that to others."""
     with transaction.atomic(using=connection.alias):
         try:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION READ ONLY")
+            if not writes:
+                with connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION READ ONLY")
             yield
         finally:
             transaction.set_rollback(True, using=connection.alias)
