@@ -24,7 +24,6 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -92,6 +91,12 @@ type Config struct {
 	ShadowReadOnly bool
 	// Identity finds out who sends a request, and tells both applications. Default: none.
 	Identity *identity.Authority
+	// HopSecret signs the tokens by which the gateway recognises requests that the applications send (32 bytes). All
+	// gateways before the same applications need the same: see [decisions.Store.HopSecret]. Default: a random one.
+	HopSecret []byte
+	// LegacyNetworks are networks in which nobody but the legacy application sends requests: one without a token is the
+	// legacy application's. Default: none.
+	LegacyNetworks []netip.Prefix
 	// Trusted are the networks of proxies in front, whose X-Forwarded-* headers are true. Default: none.
 	Trusted []netip.Prefix
 	// Logger hears what goes wrong. Default: slog.DiscardHandler.
@@ -110,13 +115,15 @@ type Gateway struct {
 	traffic traffic
 	shadow  *shadow
 	judge   judge
+	hops    *hops
 	proxy   *httputil.ReverseProxy
 	log     *slog.Logger
 
-	pace     *pace
-	metrics  *metrics
-	traces   *traces
-	draining atomic.Bool
+	wrongWays wrongWays
+	pace      *pace
+	metrics   *metrics
+	traces    *traces
+	draining  atomic.Bool
 }
 
 // New returns a gateway.
@@ -146,6 +153,7 @@ func New(cfg Config) (*Gateway, error) {
 		learned: newLearned(50_000, orDefault(cfg.LearnFor, time.Minute)),
 		log:     cfg.Logger,
 		traces:  newTraces(cfg.Tracer),
+		hops:    newHops(cfg.HopSecret),
 	}
 	g.metrics = newMetrics(g)
 	g.pace = &pace{patience: orDefault(cfg.ClientTimeout, 30*time.Second), rate: orDefault(cfg.SlowestBody, 500), most: cfg.BodyAtMost,
@@ -179,6 +187,9 @@ type exchange struct {
 	template   string          // "": nobody knows the route
 	decision   *route.Decision // nil: none
 	who        identity.Who
+	came       *hop   // nil: no application has sent it
+	chain      string // names it and all requests that are sent because of it
+	may        Side   // the application that it was found it may reach
 	answeredBy Side
 	status     int
 	body       *kept // nil: streamed, or none
@@ -214,7 +225,8 @@ func (g *Gateway) decide(x *exchange, r *http.Request) {
 	}
 	x.decision = m.Decision
 	a := route.Decide(m, m.Decision)
-	if a.Canary && m.Decision.Canary.Picks(g.caller(x, r)) {
+	// What the legacy application asks for goes to the modern one only when it has to: then it is refused.
+	if a.Canary && !x.came.from(Legacy) && m.Decision.Canary.Picks(g.caller(x, r)) {
 		a = route.Decide(m, &route.Decision{Phase: route.PhaseModern})
 	}
 	switch {
@@ -228,19 +240,29 @@ func (g *Gateway) decide(x *exchange, r *http.Request) {
 
 // caller is who sends a request, for a canary.
 func (g *Gateway) caller(x *exchange, r *http.Request) route.Caller {
+	return route.Caller{Subject: x.who.Subject, Tenant: x.who.Tenant, Address: g.address(r), Header: r.Header.Get}
+}
+
+// address is where a request comes from.
+func (g *Gateway) address(r *http.Request) string {
 	address, _, _ := net.SplitHostPort(r.RemoteAddr)
 	if before := r.Header.Values("X-Forwarded-For"); len(before) > 0 && g.trusts(r) {
 		list := strings.Split(strings.Join(before, ","), ",")
 		address = strings.TrimSpace(list[len(list)-1]) // what our own proxy has added
 	}
-	return route.Caller{Subject: x.who.Subject, Tenant: x.who.Tenant, Address: address, Header: r.Header.Get}
+	return address
 }
 
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	came, about := g.chained(r), r.Header.Get(headerAsk) // before they are taken out
 	clean(r.Header, g.trusts(r))
 	identity.Strip(r.Trailer)
 	if r.URL.Path == keysPath && g.cfg.Identity != nil {
 		g.cfg.Identity.JWKS().ServeHTTP(w, r) // public keys
+		return
+	}
+	if r.URL.Path == hopPath && came != nil {
+		g.direct(w, r, came, about)
 		return
 	}
 	if r.URL.Path == ownPrefix || strings.HasPrefix(r.URL.Path, ownPrefix+"/") {
@@ -253,7 +275,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 	}
 	r = g.traces.began(r)
-	x, began := &exchange{}, time.Now()
+	x, began := &exchange{came: came, chain: chainOf(came)}, time.Now()
 	defer func() {
 		x.body.Close()
 		g.metrics.told(x, r, began)
@@ -262,7 +284,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.traffic.count(x.template, r.Method, x.answeredBy, x.status)
 		g.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
 			slog.Int("status", x.status), slog.String("answered_by", string(x.answeredBy)), slog.String("route", x.template),
-			slog.Int64("table", x.table), slog.Float64("took_seconds", time.Since(began).Seconds()))
+			slog.Int64("table", x.table), slog.String("chain", x.chain), slog.Float64("took_seconds", time.Since(began).Seconds()))
 	}()
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	if err := g.prepare(x, r); err != nil {
@@ -278,5 +300,5 @@ func (g *Gateway) trusts(r *http.Request) bool {
 		return false
 	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && slices.ContainsFunc(g.cfg.Trusted, func(p netip.Prefix) bool { return p.Contains(peer.Addr().Unmap()) })
+	return err == nil && within(g.cfg.Trusted, peer.Addr())
 }

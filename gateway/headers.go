@@ -56,7 +56,7 @@ func clean(h http.Header, peerTrusted bool) {
 
 // forget takes out of an answer what was for the gateway.
 func forget(h http.Header) {
-	for _, name := range []string{headerNotFound, headerBuild, headerMethods, headerGuard} {
+	for _, name := range []string{headerNotFound, headerBuild, headerMethods, headerGuard, headerHop, headerHopBy} {
 		delete(h, name)
 	}
 }

@@ -23,7 +23,10 @@ type pair struct {
 
 func newPair(t *testing.T, change func(*Config)) *pair {
 	t.Helper()
-	p := &pair{t: t, modern: gunicorn(t, "modern", "django.core.wsgi:get_wsgi_application()", "DJANGO_SETTINGS_MODULE=settings"), legacy: gunicorn(t, "legacy", "app:app")}
+	// Its address is there before the gateway is: the applications send requests to it.
+	s := httptest.NewUnstartedServer(nil)
+	address := "TEST_GATEWAY=http://" + s.Listener.Addr().String()
+	p := &pair{t: t, modern: gunicorn(t, "modern", "django.core.wsgi:get_wsgi_application()", "DJANGO_SETTINGS_MODULE=settings", address), legacy: gunicorn(t, "legacy", "app:app", address)}
 	cfg := Config{Modern: App{URL: p.modern.url, Companion: true}, Legacy: App{URL: p.legacy.url}}
 	if change != nil {
 		change(&cfg)
@@ -32,7 +35,8 @@ func newPair(t *testing.T, change func(*Config)) *pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(g)
+	s.Config.Handler = g
+	s.Start()
 	t.Cleanup(s.Close)
 	p.gateway, p.url = g, s.URL
 	p.client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

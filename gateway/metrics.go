@@ -24,6 +24,7 @@ type metrics struct {
 	trials    *prometheus.CounterVec
 	clients   prometheus.Gauge
 	slow      *prometheus.CounterVec
+	wrongWays *prometheus.CounterVec
 }
 
 const metricPrefix = "replank_gateway_"
@@ -50,6 +51,8 @@ func newMetrics(g *Gateway) *metrics {
 		clients: f.NewGauge(prometheus.GaugeOpts{Name: metricPrefix + "client_connections", Help: "Open connections of clients, without WebSockets."}),
 		slow: f.NewCounterVec(prometheus.CounterOpts{Name: metricPrefix + "slow_clients_total",
 			Help: "Requests that were cut because the client sends its body (slow_body) or takes its answer (slow_reader) too slowly."}, []string{"why"}),
+		wrongWays: f.NewCounterVec(prometheus.CounterOpts{Name: metricPrefix + "wrong_way_total",
+			Help: "Requests of the applications in the wrong direction or in a loop, and whether a waiver has let them through."}, []string{"why", "done"}),
 	}
 	f.NewGaugeFunc(prometheus.GaugeOpts{Name: metricPrefix + "kept_bytes", Help: "Request bodies that are kept now, in memory and in files."},
 		func() float64 { return float64(g.keeper.used.Load()) })

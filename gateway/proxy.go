@@ -22,6 +22,11 @@ func (g *Gateway) prepare(x *exchange, r *http.Request) (err error) {
 		}
 	}
 	g.decide(x, r)
+	if x.came != nil {
+		if err := g.steer(x, r); err != nil {
+			return err
+		}
+	}
 	if r.ContentLength == 0 {
 		return nil
 	}
@@ -138,8 +143,12 @@ func (g *Gateway) heard(x *exchange, what label, build string, r *http.Request) 
 }
 
 func (g *Gateway) send(x *exchange, a *app, out *http.Request) (*http.Response, error) {
+	if err := g.oneWay(x, out, a.side); err != nil {
+		return nil, err
+	}
 	x.answeredBy = a.side
 	a.aim(out)
+	g.hops.mark(out, x.came, x.chain, clip(x.template), a.side)
 	// Here, because by now what a client's Connection header names has been taken out.
 	if err := g.identify(out, x.who, a); err != nil {
 		return nil, err
@@ -185,6 +194,7 @@ func (g *Gateway) failed(w http.ResponseWriter, r *http.Request, err error) {
 	var tooLarge *tooLargeError
 	var client *clientError
 	var unknown *unknownError
+	var wrong *wrongWayError
 	var timeout net.Error
 	status := http.StatusBadGateway
 	switch {
@@ -201,6 +211,11 @@ func (g *Gateway) failed(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "1")
 	case errors.As(err, &timeout) && timeout.Timeout():
 		status = http.StatusGatewayTimeout
+	}
+	if errors.As(err, &wrong) { // it is in the log
+		x.status, x.answeredBy = wrong.status(), ""
+		g.refuse(w, wrong)
+		return
 	}
 	g.log.Log(r.Context(), slog.LevelError, "no answer", "method", r.Method, "path", r.URL.Path, "app", x.answeredBy, "status", status, "error", err)
 	x.status, x.answeredBy = status, ""

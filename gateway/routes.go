@@ -105,6 +105,7 @@ func (r *routes) reload() error {
 
 // decided takes the decisions of the database.
 func (r *routes) decided(snap decisions.Snapshot) error {
+	r.g.wrongWays.allowed.Store(&snap.Allowances)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := r.chosen

@@ -257,6 +257,7 @@ func (s *shadow) ask(ctx context.Context, job *shadowed, a *app) (*compare.Answe
 		out.Body = io.NopCloser(bytes.NewReader(job.sent))
 	}
 	a.aim(out)
+	s.g.hops.mark(out, nil, chainOf(nil), clip(job.template), a.side)
 	if err := s.g.identify(out, job.who, a); err != nil {
 		return nil, err
 	}

@@ -32,11 +32,15 @@ type called struct {
 // methods that are counted by their name: clients may send any other.
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
-func (t *traffic) count(template, method string, by Side, status int) {
-	c := called{today(), template, strings.ToUpper(method), string(by)}
-	if !slices.Contains(methods, c.method) {
-		c.method = "other"
+func countedMethod(method string) string {
+	if method = strings.ToUpper(method); slices.Contains(methods, method) {
+		return method
 	}
+	return "other"
+}
+
+func (t *traffic) count(template, method string, by Side, status int) {
+	c := called{today(), template, countedMethod(method), string(by)}
 	if by == "" {
 		c.answeredBy = "nobody"
 	}
@@ -107,6 +111,11 @@ func (g *Gateway) write(ctx context.Context, compared <-chan struct{}) {
 		if err := g.cfg.Decisions.Add(bound, list); err != nil {
 			g.traffic.give(list)
 			g.log.Warn("who has answered how often could not be written down; it is counted on", "error", err)
+		}
+		wrong := g.wrongWays.take()
+		if err := g.cfg.Decisions.AddWrongWays(bound, wrong); err != nil {
+			g.wrongWays.give(wrong)
+			g.log.Warn("requests in the wrong direction could not be written down; they are counted on", "error", err)
 		}
 		found, samples := g.shadow.take()
 		if err := g.cfg.Decisions.AddShadow(bound, found, samples); err != nil {

@@ -38,6 +38,7 @@ type gatewaySettings struct {
 	LegacyChunked   bool
 	ModernChunked   bool
 	Trusted         []string
+	LegacyNetworks  []string
 	KeepAtMost      byteSize
 	KeepAll         byteSize
 	AnswerTimeout   time.Duration
@@ -90,6 +91,9 @@ var gatewayOptions = []option{
 	{name: "trusted", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringSliceVar(&s.Gateway.Trusted, "trusted", nil, "networks of proxies in front, whose X-Forwarded headers are true")
 	}, want: "networks, like 10.0.0.0/8", ok: func(s *settings) bool { _, err := prefixes(s.Gateway.Trusted); return err == nil }},
+	{name: "legacy-networks", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringSliceVar(&s.Gateway.LegacyNetworks, "legacy-networks", nil, "networks from which nobody but the legacy application sends requests")
+	}, want: "networks, like 10.1.0.0/16", ok: func(s *settings) bool { _, err := prefixes(s.Gateway.LegacyNetworks); return err == nil }},
 	{name: "keep-at-most", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
 		s.Gateway.KeepAtMost = 64 << 20
 		fs.Var(&s.Gateway.KeepAtMost, "keep-at-most", "largest request body that is kept, where it may have to be sent again")
@@ -217,6 +221,10 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	legacyNetworks, err := prefixes(set.LegacyNetworks)
+	if err != nil {
+		return err
+	}
 	tracer, flush, err := a.tracer(cmd.Context())
 	if err != nil {
 		return err
@@ -226,11 +234,15 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if store != nil {
-		defer store.Close()
-	}
 	if authority != nil {
 		defer authority.Close()
+	}
+	var secret []byte
+	if store != nil {
+		defer store.Close()
+		if secret, err = store.HopSecret(cmd.Context()); err != nil {
+			return err
+		}
 	}
 	g, err := gateway.New(gateway.Config{
 		ModernRoutes: set.ModernRoutes, LegacyRoutes: set.LegacyRoutes, Decisions: store, Identity: authority,
@@ -238,6 +250,7 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 		Modern:     set.app(modern, !set.Unlabelled, set.ModernChunked, set.ModernHealth),
 		Legacy:     set.app(legacy, false, set.LegacyChunked, set.LegacyHealth),
 		Unlabelled: set.Unlabelled, KeepAtMost: int64(set.KeepAtMost), KeepAll: int64(set.KeepAll), Trusted: trusted, Logger: a.log,
+		HopSecret: secret, LegacyNetworks: legacyNetworks,
 		ClientConnections: set.ClientConnections, ClientTimeout: set.ClientTimeout, BodyAtMost: int64(set.BodyAtMost), Notice: set.Notice, Tracer: tracer,
 	})
 	if err != nil {

@@ -26,7 +26,7 @@ func (a *app) routesCommand() *cobra.Command {
 database holds only what people decide about a template: its phase, who owns it, and
 why it will not be ported. Every gateway on that database follows within a second.`,
 	}
-	for _, sub := range []*cobra.Command{a.routesDiscover(), a.routesList(), a.routesShow(), a.routesPromote(), a.routesDemote(), a.routesClear(), a.routesOwn(), a.routesWaive(), a.routesDifferences()} {
+	for _, sub := range []*cobra.Command{a.routesDiscover(), a.routesList(), a.routesShow(), a.routesPromote(), a.routesDemote(), a.routesClear(), a.routesOwn(), a.routesWaive(), a.routesDifferences(), a.routesWrongWay(), a.routesAllow()} {
 		a.addRouteFlags(sub)
 		cmd.AddCommand(sub)
 	}

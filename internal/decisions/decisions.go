@@ -57,8 +57,9 @@ func (w *Waiver) Holds(day time.Time) bool {
 
 // Snapshot is all decisions at one time.
 type Snapshot struct {
-	Version int64
-	Routes  []Route
+	Version    int64
+	Routes     []Route
+	Allowances Allowances // calls in the wrong direction that are let through
 }
 
 // Decisions are those that choose a phase.
@@ -133,10 +134,15 @@ func read(ctx context.Context, q pg.Querier) (Snapshot, error) {
 		var r Route
 		var app, template, owner, because, by *string
 		var phase string
-		var canary []byte
+		var canary, allowed []byte
 		var waived, until, changed *time.Time
-		if err := rows.Scan(&snap.Version, &app, &template, &phase, &canary, &r.ShadowWrites, &owner, &because, &waived, &until, &changed, &by); err != nil {
+		if err := rows.Scan(&snap.Version, &app, &template, &phase, &canary, &r.ShadowWrites, &owner, &because, &waived, &until, &changed, &by, &allowed); err != nil {
 			return snap, fmt.Errorf("read the decisions about routes: %w", err)
+		}
+		if allowed != nil {
+			if snap.Allowances, err = readAllowances(allowed); err != nil {
+				return snap, fmt.Errorf("read what is allowed in the wrong direction: %w", err)
+			}
 		}
 		if app == nil {
 			continue // there is none

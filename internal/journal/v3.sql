@@ -136,3 +136,38 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- One way only: what goes from the legacy application to the modern one, and what goes round.
+
+-- Requests that one application sent while it served another, against the rule. They were refused, or let through because
+-- of a waiver.
+CREATE TABLE replank.wrong_way (
+    why         text NOT NULL CHECK (why IN ('direction', 'loop')),
+    caller_app  text NOT NULL CHECK (caller_app IN ('modern', 'legacy')),
+    caller      text NOT NULL CHECK (length(caller) <= 1000),  -- the template that it served; '' where nobody knows it
+    method      text NOT NULL,
+    route       text NOT NULL CHECK (length(route) <= 1000),   -- the template that it called
+    refused     bigint NOT NULL,
+    allowed     bigint NOT NULL,
+    first_seen  timestamptz NOT NULL,
+    last_seen   timestamptz NOT NULL,
+    PRIMARY KEY (why, caller_app, caller, method, route)
+);
+
+-- Calls of the modern application by the legacy one that are let through until a day; * stands for every template.
+CREATE TABLE replank.wrong_way_waiver (
+    caller   text NOT NULL CHECK (length(caller) <= 1000),
+    route    text NOT NULL CHECK (length(route) <= 1000),
+    because  text NOT NULL CHECK (because <> ''),
+    at       date NOT NULL DEFAULT current_date,
+    until    date NOT NULL,  -- the last day
+    by       text NOT NULL,
+    PRIMARY KEY (caller, route)
+);
+
+-- What gateways recognise each other's hop tokens by. Such a token gives no right, it can only take one away: who knows
+-- the secret can have his own requests refused.
+CREATE TABLE replank.hop_secret (
+    one     boolean PRIMARY KEY DEFAULT true CHECK (one),
+    secret  bytea NOT NULL CHECK (length(secret) = 32)
+);

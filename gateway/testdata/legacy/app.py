@@ -1,10 +1,20 @@
 import hashlib
+import http.client
 import threading
 import time
+import urllib.error
+import urllib.request
+from urllib.parse import urlsplit
 
-from flask import Flask, Response, jsonify, request
+import requests
+from flask import Flask, Response, jsonify, request, stream_with_context
+
+from replank import hops
+from replank.flask.hops import Hops
 
 app = Flask(__name__)
+Hops(app)
+hops.install("127.0.0.1")
 ALL = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -45,6 +55,48 @@ def what_was_seen():
     """Every request since the last question."""
     paths, seen[:] = seen[:-1], []
     return jsonify(paths)
+
+
+def by_requests(method, url):
+    sent = requests.request(method, url, timeout=10)
+    return sent.status_code, sent.text
+
+
+def by_urllib(method, url):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as sent:
+            return sent.status, sent.read().decode()
+    except urllib.error.HTTPError as e:
+        return e.code, e.read().decode()
+
+
+def by_hand(method, url):
+    """The hook does it, too."""
+    sent = requests.request(method, url, headers=hops.headers(), timeout=10)
+    return sent.status_code, sent.text
+
+
+def without(method, url):
+    """As an application without the hook."""
+    hops.leave()
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection.request(method, parts.path)
+    sent = connection.getresponse()
+    return sent.status, sent.read().decode()
+
+
+WAYS = {"requests": by_requests, "urllib": by_urllib, "hand": by_hand, "without": without}
+
+
+@app.route("/legacy/calls/<how>", methods=ALL)
+def calls(how):
+    """Sends a request while this one is served, and answers with its answer."""
+    way, method, url = WAYS[request.args.get("way", how)], request.args.get("method", "GET"), request.args["url"]
+    if how == "stream":
+        return Response(stream_with_context(way(method, url)[1] for _ in range(1)), content_type="text/plain")
+    status, text = way(method, url)
+    return Response(text, status, content_type="text/plain")
 
 
 wanted = threading.Semaphore(0)

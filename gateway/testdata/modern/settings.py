@@ -1,3 +1,5 @@
+import os
+
 SECRET_KEY = "test"
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "urls"
@@ -6,3 +8,4 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
 ]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 100_000_000
+REPLANK_GATEWAY = os.environ.get("TEST_GATEWAY", "")

@@ -1,10 +1,15 @@
 import threading
 import time
 
+import requests
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from django.views import View
 from django.views.decorators.http import require_http_methods
+
+from replank import hops
+
+hops.install("127.0.0.1")
 
 
 def seen(request):
@@ -50,7 +55,14 @@ def cookies(request):
     return answer
 
 
+def calls(request):
+    """Sends a request while this one is served, and answers with its answer."""
+    sent = requests.request(request.GET.get("method", "GET"), request.GET["url"], timeout=10)
+    return HttpResponse(sent.text, status=sent.status_code)
+
+
 urlpatterns = [
+    path("calls/", calls),
     path("cookies", cookies),
     path("same/<str:name>", same),
     path("chunked-404", chunked_404),

@@ -9,12 +9,21 @@ Put `replank.django.middleware.Gateway` first in MIDDLEWARE. It labels what was 
 
 A request that the gateway marks as a trial is looked up before anything else runs: where there is no route, no session
 is read, no row is written and nothing is logged as a missing page.
+
+It also knows the hop token of each request (`replank.hops`), and refuses what the legacy application sends past the gateway:
+
+    REPLANK_SIDE = "modern"                       # or "legacy", where Django is the old one
+    REPLANK_GATEWAY = "http://127.0.0.1:8080"     # knows which calls of the legacy application are waived
 """
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import request_finished
 from django.http import HttpResponse
 from django.urls import Resolver404, is_valid_path, resolve
+
+from replank import hops
 
 LABEL = "Replank-Not-Found"
 BUILD = "Replank-Build"
@@ -30,16 +39,35 @@ class Gateway:
         # A middleware that sets request.urlconf decides later which patterns count.
         self.early = getattr(settings, "REPLANK_EARLY_LABELS", True)
         self.build = getattr(settings, "REPLANK_BUILD", "")
+        self.gateway = getattr(settings, "REPLANK_GATEWAY", "")
+        try:
+            self.side = hops.side_of(getattr(settings, "REPLANK_SIDE", None), "modern")
+        except ValueError as e:
+            raise ImproperlyConfigured(str(e)) from e
+        # Not when the view returns: a streamed answer may still send requests.
+        request_finished.connect(hops.leave, dispatch_uid="replank.hops")
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
 
     def __call__(self, request):
         if iscoroutinefunction(self):
             return self._call_async(request)
-        return self.before(request) or self.after(request, self.get_response(request))
+        refused = self.refuse(request) if self.enter(request) else None
+        return refused or self.before(request) or self.after(request, self.get_response(request))
 
     async def _call_async(self, request):
-        return self.before(request) or self.after(request, await self.get_response(request))
+        refused = await sync_to_async(self.refuse, thread_sensitive=False)(request) if self.enter(request) else None
+        return refused or self.before(request) or self.after(request, await self.get_response(request))
+
+    def enter(self, request):
+        """Notes the hop token, and says whether the request comes from where none may come."""
+        token = request.META.get("HTTP_REPLANK_HOP")
+        hops.enter(token, self.side)
+        return token is not None and hops.wrong_way(token, self.side)
+
+    def refuse(self, request):
+        refusal = hops.judge(self.gateway, request.META["HTTP_REPLANK_HOP"], request.method, request.path_info)
+        return refusal and HttpResponse(refusal[1], status=refusal[0], content_type="text/plain", headers={"Cache-Control": "no-store"})
 
     def before(self, request):
         """The answer to the gateway's own questions, None for everybody else's."""

@@ -71,7 +71,7 @@ def who():
         roles=list(identity.roles) if identity else [],
         tenant=identity.tenant if identity else None,
         source=identity.source if identity else "",
-        headers=sorted(k for k in request.environ if k.startswith("HTTP_") and ("REPLANK" in k or "USER" in k and "AGENT" not in k)),
+        headers=sorted(k for k in request.environ if k.startswith("HTTP_") and k != "HTTP_REPLANK_HOP" and ("REPLANK" in k or "USER" in k and "AGENT" not in k)),
     )
 
 

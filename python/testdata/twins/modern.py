@@ -60,7 +60,7 @@ def who(request):
             "roles": list(identity.roles) if identity else [],
             "tenant": identity.tenant if identity else None,
             "source": identity.source if identity else "",
-            "headers": sorted(k for k in request.META if k.startswith("HTTP_") and k != "HTTP_REPLANK_TRIAL" and ("REPLANK" in k or "USER" in k and "AGENT" not in k)),
+            "headers": sorted(k for k in request.META if k.startswith("HTTP_") and k not in ("HTTP_REPLANK_TRIAL", "HTTP_REPLANK_HOP") and ("REPLANK" in k or "USER" in k and "AGENT" not in k)),
         }
     )
 
