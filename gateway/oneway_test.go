@@ -282,7 +282,11 @@ func TestOneWayPhases(t *testing.T) {
 // TestPastTheGateway: the modern application's companion refuses by itself what the legacy one sends to it, under ASGI as
 // under WSGI, when nobody can say that it is allowed.
 func TestPastTheGateway(t *testing.T) {
-	token := newHops(nil).sign(hop{Expires: time.Now().Add(time.Minute).Unix(), Side: Legacy})
+	strange := newHops(nil)
+	legacy, modern := strange.sign(hop{Side: Legacy}), strange.sign(hop{Side: Modern})
+	heard := make(chan http.Header, 1)
+	third := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { heard <- r.Header }))
+	defer third.Close()
 	gone := httptest.NewServer(nil)
 	gone.Close()
 	asgi := []string{"-m", "uvicorn", "--fd", "3", "--lifespan", "off", "django.core.asgi:get_asgi_application", "--factory"}
@@ -297,10 +301,11 @@ func TestPastTheGateway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, "modern", tt.args, "DJANGO_SETTINGS_MODULE=settings", "TEST_GATEWAY="+tt.gateway)
-			for given, want := range map[string]int{token: tt.want, "": http.StatusOK, "no.token": http.StatusOK} {
-				r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url.String()+"/ported/", nil)
-				if given != "" {
-					r.Header.Set(headerHop, given)
+			send := func(path, token string, want int) {
+				t.Helper()
+				r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url.String()+path, nil)
+				if token != "" {
+					r.Header.Set(headerHop, token)
 				}
 				res, err := http.DefaultClient.Do(r)
 				if err != nil {
@@ -308,9 +313,48 @@ func TestPastTheGateway(t *testing.T) {
 				}
 				res.Body.Close()
 				if res.StatusCode != want {
-					t.Errorf("%.10s: %s, want %d", given, res.Status, want)
+					t.Errorf("%.10s: %s, want %d", token, res.Status, want)
+				}
+			}
+			send("/ported/", legacy, tt.want)
+			send("/ported/", "", http.StatusOK)
+			send("/ported/", "no.token", http.StatusOK)
+			// Its own requests carry the token of the request that it serves, and not that of the last one.
+			for _, token := range []string{modern, "", modern} {
+				send("/calls/?url="+escape(third.URL), token, http.StatusOK)
+				if h := <-heard; h.Get(headerHop) != token || token != "" && h.Get(headerHopBy) != "modern" {
+					t.Errorf("sent with %v while %.10s is served", h, token)
 				}
 			}
 		})
+	}
+}
+
+// TestWrongWaysKept: what could not be written is counted on.
+func TestWrongWaysKept(t *testing.T) {
+	var w wrongWays
+	one, two := decisions.WrongWay{Why: decisions.Direction, Route: "/a"}, decisions.WrongWay{Why: decisions.Direction, Route: "/b"}
+	w.note(one, false)
+	w.note(two, true)
+	list := w.take()
+	if len(list) != 2 || w.take() != nil {
+		t.Fatalf("%+v", list)
+	}
+	w.note(one, true)
+	w.note(one, false)
+	w.give(list)
+	for _, n := range w.take() {
+		if n.Route == "/a" && (n.Refused != 2 || n.Allowed != 1 || !n.Last.After(n.First)) || n.Route == "/b" && (n.Refused != 0 || n.Allowed != 1) {
+			t.Errorf("%+v", n)
+		}
+	}
+}
+
+// BenchmarkHop is what each request costs.
+func BenchmarkHop(b *testing.B) {
+	s := newHops(nil)
+	r := httptest.NewRequest(http.MethodGet, "/invoices/7/", nil)
+	for b.Loop() {
+		s.mark(r, nil, chainOf(nil), "/invoices/{id}/", Modern)
 	}
 }

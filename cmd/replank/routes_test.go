@@ -70,17 +70,34 @@ func TestRoutes(t *testing.T) {
 	contains(t, c.want(exitOK, "routes", "differences", "/invoices/{id}").out, "GET /invoices/7", "body /total (value): legacy 2, modern 1")
 	contains(t, c.want(exitOK, "routes", "differences", "--json").out, `"same":5`, `"dropped":2`)
 
+	contains(t, c.want(exitOK, "routes", "wrong-way").out, "no application has sent")
+	contains(t, c.want(exitOK, "routes", "allow", "/export.csv", "/invoices/{id}", "--because", "export moves next", "--until", "2130-01-02").out, "/export.csv → /invoices/{id} is allowed until 2130-01-02: export moves next")
+	contains(t, c.want(exitOK, "routes", "allow", "-", "*", "--because", "looking", "--until", "2130-01-02").out, "- → * is allowed")
+	pgtest.Exec(t, dsn, `INSERT INTO replank.wrong_way VALUES ('direction', 'legacy', '/export.csv', 'GET', '/invoices/{id}', 3, 4, '2026-11-23 10:00+00', '2026-11-23 11:00+00'),
+			('loop', 'modern', '/invoices/{id}', 'POST', '', 1, 0, '2026-11-23 10:00+00', '2026-11-23 10:00+00')`,
+		"UPDATE replank.wrong_way_waiver SET until = '2026-11-01' WHERE caller = ''")
+	contains(t, c.want(exitOK, "routes", "wrong-way").out, "legacy /export.csv", "GET /invoices/{id}", "export moves next (until 2130-01-02)", "2026-11-23T11:00:00Z", "POST -",
+		"/export.csv → /invoices/{id}: allowed until 2130-01-02", "- → *: no longer allowed since 2026-11-01")
+	contains(t, c.want(exitOK, "routes", "wrong-way", "--json").out, `"refused":3`, `"allowed":4`, `"waived_because":"export moves next"`, `"over":true`)
+	contains(t, c.want(exitOK, "routes", "allow", "-", "*", "--off").out, "refused again")
+
 	for name, tt := range map[string]struct {
 		args []string
 		want string
 	}{
-		"no such template": {[]string{"promote", "/invoice/{id}", "--to", "modern"}, "no route has the template /invoice/{id}"},
-		"no such phase":    {[]string{"promote", "/invoices/{id}", "--to", "ported"}, `no phase "ported"`},
-		"no such app":      {[]string{"demote", "/invoices/{id}", "--app", "new"}, `no application "new"`},
-		"share":            {[]string{"promote", "/invoices/{id}", "--share", "110%"}, "no share"},
-		"no reason":        {[]string{"waive", "/export.csv"}, "needs a reason"},
-		"day":              {[]string{"waive", "/export.csv", "--because", "x", "--until", "tomorrow"}, "no day"},
-		"path":             {[]string{"show", "invoices"}, "no path"},
+		"allowed for good":    {[]string{"allow", "*", "*", "--because", "x"}, "a last day"},
+		"allowed too late":    {[]string{"allow", "*", "*", "--because", "x", "--until", "2026-01-01"}, "is over"},
+		"allowed for nothing": {[]string{"allow", "*", "*", "--until", "2130-01-01"}, "a reason"},
+		"allowed on no day":   {[]string{"allow", "*", "*", "--because", "x", "--until", "soon"}, "no day"},
+		"allowed to nobody":   {[]string{"allow", "/invoice", "*", "--because", "x", "--until", "2130-01-01"}, "no route has the template /invoice"},
+		"not allowed":         {[]string{"allow", "*", "*", "--off"}, "no such waiver"},
+		"no such template":    {[]string{"promote", "/invoice/{id}", "--to", "modern"}, "no route has the template /invoice/{id}"},
+		"no such phase":       {[]string{"promote", "/invoices/{id}", "--to", "ported"}, `no phase "ported"`},
+		"no such app":         {[]string{"demote", "/invoices/{id}", "--app", "new"}, `no application "new"`},
+		"share":               {[]string{"promote", "/invoices/{id}", "--share", "110%"}, "no share"},
+		"no reason":           {[]string{"waive", "/export.csv"}, "needs a reason"},
+		"day":                 {[]string{"waive", "/export.csv", "--because", "x", "--until", "tomorrow"}, "no day"},
+		"path":                {[]string{"show", "invoices"}, "no path"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			contains(t, c.want(exitUsage, append([]string{"routes"}, tt.args...)...).err, tt.want)

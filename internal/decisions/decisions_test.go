@@ -158,6 +158,91 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestWrongWay: what may be called in the wrong direction is read with the decisions, until its day; what was counted by
+// several gateways adds up; and all of them have one secret.
+func TestWrongWay(t *testing.T) {
+	dsn := pgtest.DB(t)
+	s, other := open(t, decisions.Config{DSN: dsn}), open(t, decisions.Config{DSN: dsn})
+	day := time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC)
+	allow := func(caller, template, because string) {
+		t.Helper()
+		before, err := s.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		version, err := s.Allow(t.Context(), decisions.Allowance{Caller: caller, Route: template, Waiver: decisions.Waiver{Because: because, Until: &day}, By: "somebody"})
+		if err != nil || version != before.Version+1 {
+			t.Errorf("version %d after %d, %v", version, before.Version, err)
+		}
+	}
+	allow("/a", "/b", "first")
+	allow("/a", "/b", "second")
+	allow("", decisions.Any, "unknown")
+	for range 2 { // they are read with the first of several rows, too
+		decide(t, s, route.Decision{App: route.Modern, Template: "/x", Phase: route.PhaseModern})
+		decide(t, s, route.Decision{App: route.Modern, Template: "/y", Phase: route.PhaseModern})
+	}
+	snap, err := other.Read(t.Context())
+	if err != nil || len(snap.Routes) != 2 || len(snap.Allowances) != 2 {
+		t.Fatalf("%+v, %v", snap, err)
+	}
+	if w, ok := snap.Allowances.Of("/a", "/b", day); !ok || w.Because != "second" || w.By != "somebody" || !w.Until.Equal(day) || w.At.IsZero() {
+		t.Errorf("%+v", w)
+	}
+	for _, tt := range []struct {
+		caller, template string
+		day              time.Time
+		want             bool
+	}{
+		{"/a", "/b", day.AddDate(0, 0, 1), false}, {"/a", "/c", day, false}, {"/b", "/a", day, false}, {"/c", "/b", day, false},
+		{"", "/c", day, true}, {"", "", day, true}, {"", "/c", day.AddDate(0, 0, 1), false},
+	} {
+		if _, ok := snap.Allowances.Of(tt.caller, tt.template, tt.day); ok != tt.want {
+			t.Errorf("%+v: %v", tt, ok)
+		}
+	}
+	if version, err := s.Disallow(t.Context(), "/a", "/b"); err != nil || version != snap.Version+1 {
+		t.Errorf("version %d, %v", version, err)
+	}
+	if version, err := s.Disallow(t.Context(), "/a", "/b"); err != nil || version != 0 {
+		t.Errorf("nothing to take back: version %d, %v", version, err)
+	}
+	if snap, err = s.Read(t.Context()); err != nil || len(snap.Allowances) != 1 {
+		t.Errorf("%+v, %v", snap, err)
+	}
+	if _, err := s.Allow(t.Context(), decisions.Allowance{Caller: "/a", Route: "/b", Waiver: decisions.Waiver{Because: "for good"}, By: "x"}); err == nil {
+		t.Error("allowed without a last day")
+	}
+
+	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	one := decisions.WrongWay{Why: decisions.Direction, CallerApp: "legacy", Caller: "/a", Method: "GET", Route: "/b", Refused: 1, First: at, Last: at}
+	two := decisions.WrongWay{Why: decisions.Loop, CallerApp: "modern", Method: "POST", Refused: 2, First: at, Last: at}
+	if err := s.AddWrongWays(t.Context(), []decisions.WrongWay{two, one}); err != nil {
+		t.Fatal(err)
+	}
+	again := one
+	again.Refused, again.Allowed, again.First, again.Last = 0, 5, at.Add(-time.Hour), at.Add(time.Hour)
+	if err := other.AddWrongWays(t.Context(), []decisions.WrongWay{again}); err != nil {
+		t.Fatal(err)
+	}
+	again.Refused = 1
+	list, err := s.WrongWays(t.Context())
+	for i := range list {
+		list[i].First, list[i].Last = list[i].First.UTC(), list[i].Last.UTC()
+	}
+	if diff := cmp.Diff([]decisions.WrongWay{again, two}, list); diff != "" || err != nil {
+		t.Errorf("%s %v", diff, err)
+	}
+
+	first, err := s.HopSecret(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := other.HopSecret(t.Context()); err != nil || len(first) != 32 || !slices.Equal(first, second) {
+		t.Errorf("%x, %x, %v", first, second, err)
+	}
+}
+
 // TestAdd: counts of several gateways add up.
 func TestAdd(t *testing.T) {
 	s := open(t, decisions.Config{DSN: pgtest.DB(t)})

@@ -45,7 +45,7 @@ const (
 )
 
 // LongestTemplate bounds a template in [WrongWay] and [Allowance].
-const LongestTemplate = 1000
+const LongestTemplate = 500
 
 // Allowances are those of a database.
 type Allowances []Allowance

@@ -144,9 +144,9 @@ $$;
 CREATE TABLE replank.wrong_way (
     why         text NOT NULL CHECK (why IN ('direction', 'loop')),
     caller_app  text NOT NULL CHECK (caller_app IN ('modern', 'legacy')),
-    caller      text NOT NULL CHECK (length(caller) <= 1000),  -- the template that it served; '' where nobody knows it
+    caller      text NOT NULL CHECK (length(caller) <= 500),  -- the template that it served; '' where nobody knows it
     method      text NOT NULL,
-    route       text NOT NULL CHECK (length(route) <= 1000),   -- the template that it called
+    route       text NOT NULL CHECK (length(route) <= 500),   -- the template that it called
     refused     bigint NOT NULL,
     allowed     bigint NOT NULL,
     first_seen  timestamptz NOT NULL,
@@ -156,8 +156,8 @@ CREATE TABLE replank.wrong_way (
 
 -- Calls of the modern application by the legacy one that are let through until a day; * stands for every template.
 CREATE TABLE replank.wrong_way_waiver (
-    caller   text NOT NULL CHECK (length(caller) <= 1000),
-    route    text NOT NULL CHECK (length(route) <= 1000),
+    caller   text NOT NULL CHECK (length(caller) <= 500),
+    route    text NOT NULL CHECK (length(route) <= 500),
     because  text NOT NULL CHECK (because <> ''),
     at       date NOT NULL DEFAULT current_date,
     until    date NOT NULL,  -- the last day
