@@ -6,9 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"hash"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -62,14 +64,14 @@ func (h *hop) loops(to Side, as string) bool {
 func (h *hop) from(side Side) bool { return h != nil && h.Side == side }
 
 // hops makes and recognises tokens.
-type hops struct{ secret []byte }
+type hops struct{ macs sync.Pool }
 
 func newHops(secret []byte) *hops {
 	if len(secret) == 0 {
 		secret = make([]byte, 32)
 		rand.Read(secret)
 	}
-	return &hops{secret}
+	return &hops{sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }}}
 }
 
 // chainOf names the chain that a request belongs to.
@@ -102,7 +104,9 @@ func (s *hops) sign(h hop) string {
 }
 
 func (s *hops) sum(claims string) []byte {
-	mac := hmac.New(sha256.New, s.secret)
+	mac := s.macs.Get().(hash.Hash)
+	defer s.macs.Put(mac)
+	mac.Reset()
 	mac.Write([]byte(claims))
 	return mac.Sum(nil)
 }
