@@ -50,12 +50,19 @@ func (e *refusedError) proxyStatus() string {
 // refuses reports whether the gateway itself refuses a request, sets the status for it, and tells when to come again.
 func refuses(w http.ResponseWriter, err error, status *int) bool {
 	var refused *refusedError
+	var parked *parkedError
 	var slow *slowBodyError
+	again := func(in time.Duration) {
+		*status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", strconv.Itoa(int(max(time.Second, in.Round(time.Second)).Seconds())))
+	}
 	switch {
 	case errors.As(err, &refused):
-		*status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", strconv.Itoa(int(max(time.Second, refused.retry.Round(time.Second)).Seconds())))
+		again(refused.retry)
 		w.Header().Set("Proxy-Status", refused.proxyStatus())
+	case errors.As(err, &parked):
+		again(parked.retry)
+		w.Header().Set("Proxy-Status", "replank; error=destination_unavailable; details=\"the tenant is being moved\"")
 	case errors.As(err, &slow):
 		*status = http.StatusRequestTimeout
 		w.Header().Set("Connection", "close") // what is left of the body may still come

@@ -16,6 +16,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -97,6 +98,11 @@ type Config struct {
 	// LegacyNetworks are networks in which nobody but the legacy application sends requests: one without a token is the
 	// legacy application's. Default: none.
 	LegacyNetworks []netip.Prefix
+	// Tenants says whose request it is, and how long requests wait whose tenant is being moved. Default: see [Tenants].
+	Tenants Tenants
+	// Name is what people know this gateway by, where several share a database; no two that run may have the same.
+	// Default: the host's name and the process's id.
+	Name string
 	// Trusted are the networks of proxies in front, whose X-Forwarded-* headers are true. Default: none.
 	Trusted []netip.Prefix
 	// Logger hears what goes wrong. Default: slog.DiscardHandler.
@@ -114,6 +120,7 @@ type Gateway struct {
 	routes  *routes
 	traffic traffic
 	shadow  *shadow
+	tenants *tenants
 	judge   judge
 	hops    *hops
 	proxy   *httputil.ReverseProxy
@@ -147,6 +154,10 @@ func New(cfg Config) (*Gateway, error) {
 		cfg.KeepDir = os.TempDir()
 	}
 	cfg.Look = orDefault(cfg.Look, time.Second)
+	if cfg.Name == "" {
+		host, _ := os.Hostname() // without it, the id must do
+		cfg.Name = fmt.Sprintf("%s %d", host, os.Getpid())
+	}
 	g := &Gateway{
 		cfg:     cfg,
 		keeper:  &keeper{inMemory: cfg.KeepInMemory, limit: cfg.KeepAtMost, budget: cfg.KeepAll, dir: cfg.KeepDir},
@@ -156,6 +167,10 @@ func New(cfg Config) (*Gateway, error) {
 		hops:    newHops(cfg.HopSecret),
 	}
 	g.metrics = newMetrics(g)
+	var err error
+	if g.tenants, err = newTenants(cfg, g.metrics); err != nil {
+		return nil, err
+	}
 	g.pace = &pace{patience: orDefault(cfg.ClientTimeout, 30*time.Second), rate: orDefault(cfg.SlowestBody, 500), most: cfg.BodyAtMost,
 		cut: func(why string) { g.metrics.slow.WithLabelValues(why).Inc() }}
 	g.modern, g.legacy = newApp(Modern, cfg.Modern, g), newApp(Legacy, cfg.Legacy, g)
@@ -190,6 +205,9 @@ type exchange struct {
 	came       *hop   // nil: no application has sent it
 	chain      string // names it and all requests that are sent because of it
 	may        Side   // the application that it was found it may reach
+	tenant     string // "": nobody's
+	admitted   bool   // it is counted among what is under way of its tenant
+	placed     route.App
 	answeredBy Side
 	status     int
 	body       *kept // nil: streamed, or none
@@ -225,6 +243,9 @@ func (g *Gateway) decide(x *exchange, r *http.Request) {
 	}
 	x.decision = m.Decision
 	a := route.Decide(m, m.Decision)
+	if x.placed != "" {
+		a, x.decision = route.Placed(m, x.placed), nil // what was decided about the route is not what is tried here
+	}
 	// What the legacy application asks for goes to the modern one only when it has to: then it is refused.
 	if a.Canary && !x.came.from(Legacy) && m.Decision.Canary.Picks(g.caller(x, r)) {
 		a = route.Decide(m, &route.Decision{Phase: route.PhaseModern})
@@ -240,7 +261,7 @@ func (g *Gateway) decide(x *exchange, r *http.Request) {
 
 // caller is who sends a request, for a canary.
 func (g *Gateway) caller(x *exchange, r *http.Request) route.Caller {
-	return route.Caller{Subject: x.who.Subject, Tenant: x.who.Tenant, Address: g.address(r), Header: r.Header.Get}
+	return route.Caller{Subject: x.who.Subject, Tenant: x.tenant, Address: g.address(r), Header: r.Header.Get}
 }
 
 // address is where a request comes from.
@@ -255,7 +276,11 @@ func (g *Gateway) address(r *http.Request) string {
 
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	came, about := g.chained(r), r.Header.Get(headerAsk) // before they are taken out
-	clean(r.Header, g.trusts(r))
+	trusted := g.trusts(r)
+	clean(r.Header, trusted)
+	if name := g.cfg.Tenants.Header; name != "" && !trusted {
+		r.Header.Del(name)
+	}
 	identity.Strip(r.Trailer)
 	if r.URL.Path == keysPath && g.cfg.Identity != nil {
 		g.cfg.Identity.JWKS().ServeHTTP(w, r) // public keys
@@ -278,13 +303,15 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x, began := &exchange{came: came, chain: chainOf(came)}, time.Now()
 	defer func() {
 		x.body.Close()
+		g.dismiss(x)
 		g.metrics.told(x, r, began)
 		g.traces.told(r, x)
 		g.judge.answered(x, time.Since(began))
 		g.traffic.count(x.template, r.Method, x.answeredBy, x.status)
 		g.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
 			slog.Int("status", x.status), slog.String("answered_by", string(x.answeredBy)), slog.String("route", x.template),
-			slog.Int64("table", x.table), slog.String("chain", x.chain), slog.Float64("took_seconds", time.Since(began).Seconds()))
+			slog.String("tenant", x.tenant), slog.Int64("table", x.table), slog.String("chain", x.chain),
+			slog.Float64("took_seconds", time.Since(began).Seconds()))
 	}()
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	if err := g.prepare(x, r); err != nil {

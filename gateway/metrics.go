@@ -146,6 +146,31 @@ func (m *metrics) of(a *app) *appMetrics {
 	}
 }
 
+// tenantMetrics count requests that wait because their tenant is being moved.
+type tenantMetrics struct {
+	parked  prometheus.Histogram
+	refused *prometheus.CounterVec
+}
+
+func (m *metrics) ofTenants(t *tenants) *tenantMetrics {
+	m.make.NewGaugeFunc(prometheus.GaugeOpts{Name: metricPrefix + "parked", Help: "Requests that wait because their tenant is being moved."},
+		func() float64 { return float64(t.waiting.Load()) })
+	m.make.NewGaugeFunc(prometheus.GaugeOpts{Name: metricPrefix + "tenants_held", Help: "Tenants that are fenced or being moved."}, func() float64 {
+		p := t.placed.Load()
+		if p == nil {
+			return 0
+		}
+		return float64(len(p.held))
+	})
+	return &tenantMetrics{
+		parked: m.make.NewHistogram(prometheus.HistogramOpts{Name: metricPrefix + "parked_seconds",
+			Help:    "How long requests have waited because their tenant was being moved, whether they were let go or refused.",
+			Buckets: buckets, NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour}),
+		refused: m.make.NewCounterVec(prometheus.CounterOpts{Name: metricPrefix + "parked_refused_total",
+			Help: "Requests that were refused because their tenant was being moved: full (too many wait), waited (for too long), over (it should be settled by now)."}, []string{"why"}),
+	}
+}
+
 // asked counts a request to the application.
 func (m *appMetrics) asked(r *http.Request, res *http.Response, why string, took time.Duration) {
 	switch {

@@ -13,13 +13,11 @@ import (
 	"github.com/replank/replank/internal/identity"
 )
 
-// prepare does what must be done before the first application is asked: it finds out who has the route where the
+// prepare does what must be done before the first application is asked: it waits while the tenant is fenced, finds out who has the route where the
 // request has a body that is better not sent twice, and keeps the body where it may be needed again.
 func (g *Gateway) prepare(x *exchange, r *http.Request) (err error) {
-	if g.cfg.Identity != nil {
-		if x.who, err = g.cfg.Identity.Identify(r.Context(), r); err != nil {
-			return &unknownError{err}
-		}
+	if err := g.admit(x, r); err != nil {
+		return err
 	}
 	g.decide(x, r)
 	if x.came != nil {

@@ -117,7 +117,7 @@ func (r *routes) decided(snap decisions.Snapshot) error {
 	return nil
 }
 
-// Run keeps the table of routes up to date, and writes down who answers how often, until ctx ends.
+// Run keeps the table of routes and the placements of tenants up to date, and writes down who answers how often, until ctx ends.
 func (g *Gateway) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -129,6 +129,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 					g.log.Error("the decisions about routes cannot be used; the last ones hold", "version", snap.Version, "error", err)
 				}
 			})
+		})
+		done.Go(func() {
+			_ = s.Follow(ctx, decisions.Follower{Name: g.cfg.Name, Tenants: g.tenants.known, Apply: g.tenants.apply, InFlight: g.tenants.inFlight}) // it ends with ctx
 		})
 		compared := make(chan struct{})
 		done.Go(func() { defer close(compared); g.shadow.run(ctx) })

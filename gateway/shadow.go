@@ -45,6 +45,7 @@ type shadowed struct {
 	template string
 	decision *route.Decision
 	who      identity.Who
+	tenant   string // counted as under way; "": nobody's
 	status   int
 	header   http.Header
 	body     *copied
@@ -134,18 +135,33 @@ func (s *shadow) watch(x *exchange, out *http.Request, res *http.Response) {
 		return
 	}
 	job := &shadowed{out: out.Clone(context.WithoutCancel(out.Context())), sent: sent, template: x.template, decision: x.decision, who: x.who, status: res.StatusCode, header: res.Header.Clone()}
+	if x.admitted {
+		job.tenant = x.tenant
+		s.g.tenants.enter(x.tenant) // beside the request that is counted now: what is fenced waits for the comparison, too
+	}
 	job.body = &copied{ReadCloser: res.Body, done: func(whole bool) {
-		if !whole {
-			s.note(x.template, func(n *decisions.Shadow) { n.Dropped++ })
-			return
+		if whole {
+			select {
+			case s.jobs <- job:
+				return
+			default:
+			}
 		}
-		select {
-		case s.jobs <- job:
-		default:
-			s.note(x.template, func(n *decisions.Shadow) { n.Dropped++ })
-		}
+		s.drop(job)
 	}}
 	res.Body = job.body
+}
+
+// drop gives a comparison up.
+func (s *shadow) drop(job *shadowed) {
+	s.note(job.template, func(n *decisions.Shadow) { n.Dropped++ })
+	s.end(job)
+}
+
+func (s *shadow) end(job *shadowed) {
+	if job.tenant != "" {
+		s.g.tenants.leave(job.tenant)
+	}
 }
 
 func (s *shadow) note(template string, fn func(*decisions.Shadow)) {
@@ -169,7 +185,12 @@ func (s *shadow) run(ctx context.Context) {
 				case <-ctx.Done():
 					return
 				case job := <-s.jobs:
+					if _, held := s.g.tenants.look(job.tenant); held != nil && job.tenant != "" {
+						s.drop(job)
+						continue
+					}
 					s.look(ctx, job)
+					s.end(job)
 				}
 			}
 		})

@@ -214,22 +214,26 @@ func (s *Store) Describe(ctx context.Context, app route.App, template string, ow
 
 // change runs fn in a transaction and tells the gateways at its end.
 func (s *Store) change(ctx context.Context, fn func(pgx.Tx) error) error {
+	if err := s.notify(ctx, "route", fn); err != nil {
+		return fmt.Errorf("write the decision about a route: %w", err)
+	}
+	return nil
+}
+
+// notify runs fn in a transaction, which tells the gateways at its end that something of a kind has changed.
+func (s *Store) notify(ctx context.Context, kind string, fn func(pgx.Tx) error) error {
 	session, err := s.db.Session(ctx)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	err = session.Tx(ctx, pg.TxOptions{}, func(tx pgx.Tx) error {
+	return session.Tx(ctx, pg.TxOptions{}, func(tx pgx.Tx) error {
 		if err := fn(tx); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, "SELECT pg_notify($1, 'route')", channel)
+		_, err := tx.Exec(ctx, "SELECT pg_notify($1, $2)", channel, kind)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("write the decision about a route: %w", err)
-	}
-	return nil
 }
 
 // Count is how often a template was called on a day.

@@ -10,20 +10,36 @@ import (
 
 // Watch calls fn with the decisions as they are now, and whenever they have changed, until ctx ends.
 func (s *Store) Watch(ctx context.Context, fn func(Snapshot)) error {
-	w := watch{store: s, fn: fn, version: -1}
+	w := watch{fn: fn, version: -1}
+	return s.stay(ctx, "replank gateway watch", "the last decisions about routes hold", func(ctx context.Context, conn *pgx.Conn) (time.Duration, error) {
+		return s.cfg.Poll, w.look(ctx, conn)
+	})
+}
+
+// look is called on a connection that listens. It says how soon to look again if nothing is notified.
+type look func(context.Context, *pgx.Conn) (time.Duration, error)
+
+// stay looks, whenever something was notified and every so often, until ctx ends: on a connection of its own, and on
+// another one when that has failed. holds tells people what is true meanwhile.
+func (s *Store) stay(ctx context.Context, name, holds string, look look) error {
 	lost := false
 	for {
-		err := w.listen(ctx, func() {
-			if lost {
+		err := s.listen(ctx, name, func(ctx context.Context, conn *pgx.Conn) (time.Duration, error) {
+			// What takes longer than a gateway may be behind is a failure.
+			bound, cancel := context.WithTimeout(ctx, 5*time.Second)
+			defer cancel()
+			next, err := look(bound, conn)
+			if err == nil && lost {
 				s.cfg.Logger.Info("the control database is there again")
 				lost = false
 			}
+			return next, err
 		})
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if !lost {
-			s.cfg.Logger.Error("the control database cannot be reached; the last decisions about routes hold", "error", err)
+			s.cfg.Logger.Error("the control database cannot be reached; "+holds, "error", err)
 			lost = true
 		}
 		select {
@@ -34,20 +50,13 @@ func (s *Store) Watch(ctx context.Context, fn func(Snapshot)) error {
 	}
 }
 
-// watch is what one Watch knows.
-type watch struct {
-	store   *Store
-	fn      func(Snapshot)
-	version int64
-}
-
 // listen listens on a connection of its own until that fails.
-func (w *watch) listen(ctx context.Context, reached func()) error {
-	cfg, err := pgx.ParseConfig(w.store.db.ConnString())
+func (s *Store) listen(ctx context.Context, name string, look look) error {
+	cfg, err := pgx.ParseConfig(s.db.ConnString())
 	if err != nil {
 		return err
 	}
-	cfg.RuntimeParams["application_name"] = "replank gateway watch"
+	cfg.RuntimeParams["application_name"] = name
 	bound, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(bound, cfg)
@@ -63,12 +72,12 @@ func (w *watch) listen(ctx context.Context, reached func()) error {
 		return err
 	}
 	for {
-		if err := w.look(ctx, conn); err != nil {
+		next, err := look(ctx, conn)
+		if err != nil {
 			return err
 		}
-		reached()
-		turn, cancel := context.WithTimeout(ctx, w.store.cfg.Poll)
-		_, err := conn.WaitForNotification(turn)
+		turn, cancel := context.WithTimeout(ctx, next)
+		_, err = conn.WaitForNotification(turn)
 		quiet := errors.Is(turn.Err(), context.DeadlineExceeded)
 		cancel()
 		if err != nil && (!quiet || conn.IsClosed()) {
@@ -77,18 +86,22 @@ func (w *watch) listen(ctx context.Context, reached func()) error {
 	}
 }
 
-// look reads the decisions if there are others than before. What takes longer than a gateway may be behind is a failure.
+// watch is what one Watch knows.
+type watch struct {
+	fn      func(Snapshot)
+	version int64
+}
+
+// look reads the decisions if there are others than before.
 func (w *watch) look(ctx context.Context, conn *pgx.Conn) error {
-	bound, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
 	var version int64
-	if err := conn.QueryRow(bound, "SELECT version FROM replank.route_version").Scan(&version); err != nil {
+	if err := conn.QueryRow(ctx, "SELECT version FROM replank.route_version").Scan(&version); err != nil {
 		return err
 	}
 	if version == w.version {
 		return nil
 	}
-	snap, err := read(bound, conn)
+	snap, err := read(ctx, conn)
 	if err != nil {
 		return err
 	}

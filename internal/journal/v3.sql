@@ -171,3 +171,34 @@ CREATE TABLE replank.hop_secret (
     one     boolean PRIMARY KEY DEFAULT true CHECK (one),
     secret  bytea NOT NULL CHECK (length(secret) = 32)
 );
+
+-- Where tenants are. One without a row is settled, and the routes decide who answers it. Every change raises
+-- placement_epoch under that row's lock: a higher number stands for a later change.
+CREATE TABLE replank.placement_epoch (
+    one    boolean PRIMARY KEY DEFAULT true CHECK (one),
+    epoch  bigint NOT NULL
+);
+INSERT INTO replank.placement_epoch (epoch) VALUES (0);
+
+CREATE TABLE replank.placement (
+    tenant      text PRIMARY KEY CHECK (length(tenant) BETWEEN 1 AND 256),
+    app         text CHECK (app IN ('modern', 'legacy')),  -- NULL: the routes decide
+    state       text NOT NULL CHECK (state IN ('settled', 'fenced', 'moving')),
+    epoch       bigint NOT NULL UNIQUE,
+    until       timestamptz,  -- how long requests may wait; after it they are refused until somebody settles the tenant
+    changed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    changed_by  text NOT NULL,
+    CHECK ((state = 'settled') = (until IS NULL))
+);
+
+-- Gateways at work: which epoch each one follows, and how many requests it still has of tenants that are not settled. A
+-- fence is in force when all of them follow it and have none.
+CREATE TABLE replank.gateway (
+    id          text PRIMARY KEY,
+    name        text NOT NULL,     -- for people
+    tenants     boolean NOT NULL,  -- it can tell tenants apart
+    epoch       bigint NOT NULL,   -- -1: it has read nothing yet, and lets no tenant pass
+    in_flight   jsonb NOT NULL DEFAULT '{}',
+    started_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_at     timestamptz NOT NULL DEFAULT clock_timestamp()
+);

@@ -119,3 +119,16 @@ func Decide(m Match, d *Decision) Answer {
 	}
 	return trial
 }
+
+// Placed says who answers what was matched, for a tenant that was placed on an application: that comes before decisions.
+// The legacy application answers all of it. The modern one answers what it has, as in phase modern, or in phase retired
+// where that was decided.
+func Placed(m Match, app App) Answer {
+	switch {
+	case app == Legacy:
+		return Answer{By: Legacy}
+	case m.Decision != nil && m.Decision.Phase == PhaseRetired:
+		return Answer{By: Modern}
+	}
+	return Decide(m, &Decision{Phase: PhaseModern})
+}
