@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -55,6 +56,10 @@ type gatewaySettings struct {
 	ClientConnections int
 	ClientTimeout     time.Duration
 	BodyAtMost        byteSize
+
+	TenantHeader, TenantHost, TenantPath string
+	ParkFor                              time.Duration
+	ParkTenant, ParkAll                  int
 }
 
 var gatewayOptions = []option{
@@ -157,12 +162,42 @@ var gatewayOptions = []option{
 	{name: "body-at-most", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.Var(&s.Gateway.BodyAtMost, "body-at-most", "largest request body; the applications have their own limits")
 	}},
+	{name: "tenant-header", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.TenantHeader, "tenant-header", "", "header in which proxies in front (trusted) name the tenant")
+	}, want: "a header, like X-Tenant; trusted must name the proxies", ok: func(s *settings) bool {
+		return s.Gateway.TenantHeader == "" || headerName.MatchString(s.Gateway.TenantHeader)
+	}},
+	{name: "tenant-host", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.TenantHost, "tenant-host", "", "regular expression whose group finds the tenant in the host")
+	}, want: wantedGroup, ok: func(s *settings) bool { return oneGroup(s.Gateway.TenantHost) }},
+	{name: "tenant-path", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.TenantPath, "tenant-path", "", "regular expression whose group finds the tenant in the path")
+	}, want: wantedGroup, ok: func(s *settings) bool { return oneGroup(s.Gateway.TenantPath) }},
+	{name: "park-for", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.DurationVar(&s.Gateway.ParkFor, "park-for", 10*time.Second, "how long a request waits while its tenant is being moved")
+	}, ok: func(s *settings) bool { return s.Gateway.ParkFor > 0 }},
+	{name: "park-tenant", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.IntVar(&s.Gateway.ParkTenant, "park-tenant", 128, "requests of one tenant that wait while it is being moved")
+	}, ok: func(s *settings) bool { return s.Gateway.ParkTenant > 0 }},
+	{name: "park-all", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.IntVar(&s.Gateway.ParkAll, "park-all", 1024, "requests of all tenants that wait while they are being moved")
+	}, ok: func(s *settings) bool { return s.Gateway.ParkAll > 0 }},
 }
 
 const (
 	wantedURL  = "http://host:port, without a path"
 	wantedPath = "a path, like /health"
+	// wantedGroup is for settings that find a part of something.
+	wantedGroup = `a regular expression with one group, like ^([a-z0-9-]+)\.shop\.example$`
 )
+
+// headerName is a name that passes: one with _ is removed, because WSGI cannot tell it from one with -.
+var headerName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+
+func oneGroup(text string) bool {
+	re, err := regexp.Compile(text)
+	return text == "" || err == nil && re.NumSubexp() == 1
+}
 
 func healthPath(path string) bool { return path == "" || strings.HasPrefix(path, "/") }
 
@@ -225,6 +260,9 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if set.TenantHeader != "" && len(trusted) == 0 {
+		return &usageError{err: errors.New("tenant_header says nothing: only proxies in front may send it, and none are known"), hint: "name their networks with trusted in [gateway]"}
+	}
 	tracer, flush, err := a.tracer(cmd.Context())
 	if err != nil {
 		return err
@@ -234,9 +272,6 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if authority != nil {
-		defer authority.Close()
-	}
 	var secret []byte
 	if store != nil {
 		defer store.Close()
@@ -244,7 +279,16 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 			return err
 		}
 	}
+	if authority != nil {
+		defer authority.Close()
+	}
+	l, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", set.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer l.Close()
 	g, err := gateway.New(gateway.Config{
+		Name: gatewayName(l), Tenants: set.tenants(),
 		ModernRoutes: set.ModernRoutes, LegacyRoutes: set.LegacyRoutes, Decisions: store, Identity: authority,
 		Demote: demotion(set), ShadowReadOnly: set.ShadowReadOnly,
 		Modern:     set.app(modern, !set.Unlabelled, set.ModernChunked, set.ModernHealth),
@@ -256,11 +300,6 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	l, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", set.Listen)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	defer l.Close()
 	stop, err := a.serveAdmin(cmd.Context(), g)
 	if err != nil {
 		return err
@@ -299,6 +338,26 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 func (set gatewaySettings) app(at *url.URL, companion, chunked bool, health string) gateway.App {
 	return gateway.App{URL: at, Companion: companion, Chunked: chunked, Health: gateway.Health{Path: health},
 		AnswerTimeout: set.AnswerTimeout, Idle: set.KeepConnections, Connections: set.Connections, Waiting: set.Waiting}
+}
+
+// gatewayName is what people know a gateway by: one that is started anew after it was killed has the same.
+func gatewayName(l net.Listener) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return host + " " + l.Addr().String()
+}
+
+func (set gatewaySettings) tenants() gateway.Tenants {
+	t := gateway.Tenants{Header: set.TenantHeader, Wait: set.ParkFor, Waiting: set.ParkTenant, WaitingAll: set.ParkAll}
+	if set.TenantHost != "" {
+		t.Host = regexp.MustCompile(set.TenantHost) // oneGroup has tried it
+	}
+	if set.TenantPath != "" {
+		t.Path = regexp.MustCompile(set.TenantPath)
+	}
+	return t
 }
 
 // serveAdmin listens for those who run the gateway, where they have asked for it, until stop is called: also while

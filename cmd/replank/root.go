@@ -138,7 +138,7 @@ func (a *app) commands() []*cobra.Command {
 		a.planCommand(), a.applyCommand(), a.completeCommand(), a.revertCommand(), a.backfillCommand(),
 		a.pauseCommand(), a.resumeCommand(), a.waiveCommand(),
 		a.lintCommand(), a.rulesCommand(), a.lspCommand(), a.snapshotCommand(), a.verifyCommand(), a.driftCommand(), a.statusCommand(), a.receiptCommand(), a.doctorCommand(),
-		a.gatewayCommand(), a.routesCommand(), a.burndownCommand(), a.parityCommand(),
+		a.gatewayCommand(), a.routesCommand(), a.tenantsCommand(), a.burndownCommand(), a.parityCommand(),
 		a.baselineCommand(), a.adoptCommand(), a.grantsCommand(), a.uninstallCommand(), a.devCommand(), a.testdbCommand(), a.versionCommand(), a.demoCommand(),
 	}
 }
