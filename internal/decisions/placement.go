@@ -114,28 +114,29 @@ func (s *Store) Fence(ctx context.Context, tenant string, drain, hold time.Durat
 
 // inForce returns when all gateways have confirmed a fence.
 func (s *Store) inForce(ctx context.Context, fence Placement, drain time.Duration) error {
-	bound, cancel := context.WithTimeout(ctx, drain)
-	defer cancel()
-	var open []string
+	over := time.NewTimer(drain)
+	defer over.Stop()
 	for {
-		err := s.db.Ask(bound, func(q pg.Querier) error {
-			rows, err := q.Query(bound, unconfirmedSQL, fence.Tenant, fence.Epoch)
+		var open []string
+		err := s.db.Ask(ctx, func(q pg.Querier) error {
+			rows, err := q.Query(ctx, unconfirmedSQL, fence.Tenant, fence.Epoch)
 			if err != nil {
 				return err
 			}
 			open, err = pgx.CollectRows(rows, unconfirmed)
 			return err
 		})
-		switch {
-		case bound.Err() != nil && ctx.Err() == nil:
-			return &FenceError{fence.Tenant, drain, open}
-		case err != nil:
+		if err != nil {
 			return fmt.Errorf("ask whether the fence of tenant %s is in force: %w", fence.Tenant, err)
-		case len(open) == 0:
+		}
+		if len(open) == 0 {
 			return nil
 		}
 		select {
-		case <-bound.Done():
+		case <-over.C:
+			return &FenceError{fence.Tenant, drain, open}
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the fence of tenant %s: %w", fence.Tenant, context.Cause(ctx))
 		case <-time.After(looksEvery):
 		}
 	}
