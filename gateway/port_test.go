@@ -30,32 +30,41 @@ func TestPorting(t *testing.T) {
 	t.Run("known", func(t *testing.T) { porting(t, true) })
 }
 
-// portingEnv makes the table of both applications of testdata/port, and is their environment.
-func portingEnv(t *testing.T, dsn, ported string) []string {
+// port is two applications that write into one table.
+type port struct {
+	modern, legacy *server
+	dsn            string
+	env            []string
+	ported         string // file with the names that the modern one has
+}
+
+func newPort(t *testing.T, names ...string) *port {
 	t.Helper()
-	pgtest.Exec(t, dsn, "CREATE TABLE entry (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL, by text NOT NULL, note text NOT NULL)")
-	conn, err := pgx.ParseConfig(dsn)
+	p := &port{dsn: pgtest.DB(t), ported: filepath.Join(t.TempDir(), "ported")}
+	pgtest.Exec(t, p.dsn, "CREATE TABLE entry (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL, by text NOT NULL, note text NOT NULL)")
+	conn, err := pgx.ParseConfig(p.dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []string{"PORTED=" + ported, "PGHOST=" + conn.Host, fmt.Sprintf("PGPORT=%d", conn.Port), "PGUSER=" + conn.User, "PGPASSWORD=" + conn.Password, "PGDATABASE=" + conn.Database,
+	p.write(t, names)
+	p.env = []string{"PORTED=" + p.ported, "PGHOST=" + conn.Host, fmt.Sprintf("PGPORT=%d", conn.Port), "PGUSER=" + conn.User, "PGPASSWORD=" + conn.Password, "PGDATABASE=" + conn.Database,
 		"ALCHEMY=postgresql+psycopg://", "DJANGO_SETTINGS_MODULE=settings"}
+	p.modern = gunicorn(t, "port/modern", "django.core.wsgi:get_wsgi_application()", p.env...)
+	p.legacy = gunicorn(t, "port/legacy", "app:app", p.env...)
+	return p
+}
+
+// write says what is ported; the modern application reads it when it is started, or gets SIGHUP.
+func (p *port) write(t *testing.T, names []string) {
+	t.Helper()
+	if err := os.WriteFile(p.ported, []byte(strings.Join(names, "\n")), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func porting(t *testing.T, known bool) {
-	dsn := pgtest.DB(t)
-	dir := t.TempDir()
-	ported, routes := filepath.Join(dir, "ported"), filepath.Join(dir, "routes.json")
-	write := func(names []string) {
-		t.Helper()
-		if err := os.WriteFile(ported, []byte(strings.Join(names, "\n")), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(nil)
-	env := portingEnv(t, dsn, ported)
-	modern := gunicorn(t, "port/modern", "django.core.wsgi:get_wsgi_application()", env...)
-	legacy := gunicorn(t, "port/legacy", "app:app", env...)
+	p := newPort(t)
+	dsn, modern, legacy, routes := p.dsn, p.modern, p.legacy, filepath.Join(t.TempDir(), "routes.json")
 	cfg := Config{Modern: App{URL: modern.url, Companion: true}, Legacy: App{URL: legacy.url}, LearnFor: 100 * time.Millisecond, Look: 20 * time.Millisecond}
 	export := func() {
 		t.Helper()
@@ -64,7 +73,7 @@ func porting(t *testing.T, known bool) {
 			t.Fatal(err)
 		}
 		cmd := exec.CommandContext(t.Context(), python.Python(t), "-B", "-m", "replank.django", "routes", "--settings", "settings", "-o", routes)
-		cmd.Dir, cmd.Env = modern.dir, append(append(os.Environ(), "PYTHONPATH="+root+string(os.PathListSeparator)+"."), env...)
+		cmd.Dir, cmd.Env = modern.dir, append(append(os.Environ(), "PYTHONPATH="+root+string(os.PathListSeparator)+"."), p.env...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
@@ -131,7 +140,7 @@ func porting(t *testing.T, known bool) {
 	}
 	for n := range len(endpoints) + 1 {
 		if n > 0 {
-			write(endpoints[:n])
+			p.write(t, endpoints[:n])
 			if err := modern.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 				t.Fatal(err)
 			}

@@ -5,8 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -105,13 +103,8 @@ func TestShadow(t *testing.T) {
 // TestShadowReadOnly: shadow requests reach the modern application only where its companion has tried to write in vain,
 // and what wants to write there nevertheless is told, and changes nothing.
 func TestShadowReadOnly(t *testing.T) {
-	dsn := pgtest.DB(t)
-	ported := filepath.Join(t.TempDir(), "ported")
-	if err := os.WriteFile(ported, []byte("invoices"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	env := portingEnv(t, dsn, ported)
-	legacy := gunicorn(t, "port/legacy", "app:app", env...)
+	apps := newPort(t, "invoices")
+	dsn, legacy := apps.dsn, apps.legacy
 	for _, tt := range []struct {
 		middleware string
 		want       map[string]string // by template: why it could not be compared
@@ -120,7 +113,7 @@ func TestShadowReadOnly(t *testing.T) {
 		{"replank.django.shadow.ReadOnly", map[string]string{"GET /invoices/": "", "GET /wrote/": "wanted to write", "GET /later/": "wanted to write", "POST /invoices/": ""}},
 	} {
 		t.Run(tt.middleware, func(t *testing.T) {
-			modern := gunicorn(t, "port/modern", "django.core.wsgi:get_wsgi_application()", append(env, "MORE="+tt.middleware)...)
+			modern := gunicorn(t, "port/modern", "django.core.wsgi:get_wsgi_application()", append(apps.env, "MORE="+tt.middleware)...)
 			compared := tells("compared")
 			g, err := New(Config{Modern: App{URL: modern.url, Companion: true}, Legacy: App{URL: legacy.url}, ShadowReadOnly: true, Logger: slog.New(compared)})
 			if err != nil {
