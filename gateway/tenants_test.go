@@ -190,6 +190,7 @@ func TestTenantMoves(t *testing.T) {
 			t.Fatal(err)
 		}
 		runs(t, g)
+		eventually(t, "the gateway knows where tenants are", func() bool { return g.tenants.placed.Load() != nil })
 		front := httptest.NewServer(g)
 		t.Cleanup(front.Close)
 		gateways, fronts = append(gateways, g), append(fronts, front.URL)

@@ -48,7 +48,7 @@ type gatewayListed struct {
 	Epoch    int64            `json:"epoch"`
 	InFlight map[string]int64 `json:"in_flight"`
 	Started  time.Time        `json:"started_at"`
-	Seen     float64          `json:"seen_seconds_ago"`
+	Seen     float64          `json:"seen_ago_seconds"`
 }
 
 func tenantOf(p decisions.Placement) tenantListed {

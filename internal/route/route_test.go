@@ -205,6 +205,21 @@ func TestDecisions(t *testing.T) {
 		if got := Decide(m, m.Decision); got != c.want {
 			t.Errorf("%s on %s, %s: %+v, want %+v", c.phase, c.on, c.path, got, c.want)
 		}
+		// A tenant's placement comes first. On the modern side, a route that only the legacy application has stays there,
+		// unless it was retired.
+		if got := Placed(m, Legacy); got != (Answer{By: Legacy}) {
+			t.Errorf("placed on legacy, %s on %s, %s: %+v", c.phase, c.on, c.path, got)
+		}
+		placed := Answer{By: Modern, Fallback: true}
+		switch {
+		case c.phase == PhaseRetired:
+			placed.Fallback = false
+		case c.path == "/l":
+			placed = Answer{By: Legacy}
+		}
+		if got := Placed(m, Modern); got != placed {
+			t.Errorf("placed on modern, %s on %s, %s: %+v, want %+v", c.phase, c.on, c.path, got, placed)
+		}
 	}
 	// The one that is further back holds.
 	both := compiled(t, Config{Modern: modern, Legacy: legacy, Decisions: []Decision{{App: Modern, Template: "/x/{id}/", Phase: PhaseShadow}, {App: Legacy, Template: "/x/{n}", Phase: PhaseRetired}, {App: Legacy, Template: "/none", Phase: PhaseShadow}}})
