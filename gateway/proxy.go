@@ -13,8 +13,9 @@ import (
 	"github.com/replank/replank/internal/identity"
 )
 
-// prepare does what must be done before the first application is asked: it waits while the tenant is fenced, finds out who has the route where the
-// request has a body that is better not sent twice, and keeps the body where it may be needed again.
+// prepare does what must be done before the first application is asked: it waits while the tenant is fenced, finds out
+// who has the route where the request has a body that is better not sent twice, and keeps the body where it may be needed
+// again.
 func (g *Gateway) prepare(x *exchange, r *http.Request) error {
 	if err := g.admit(x, r); err != nil {
 		return err
