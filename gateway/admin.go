@@ -17,7 +17,7 @@ import (
 )
 
 // ServeAdmin answers for those who run the gateway, until ctx ends: /healthz (the process lives), /readyz (requests
-// may come) and /metrics. With a token, everything that tells about the applications needs it. Without one, the
+// may come), /metrics and /status. With a token, everything that tells about the applications needs it. Without one, the
 // listener must be on a loopback address.
 func (g *Gateway) ServeAdmin(ctx context.Context, l net.Listener, token string) error {
 	if err := g.AdminAllowed(l.Addr(), token); err != nil {
@@ -65,6 +65,7 @@ func (g *Gateway) admin(token string) http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", g.ready)
 	mux.Handle("GET /metrics", guarded(token, promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})))
+	mux.Handle("GET /status", guarded(token, http.HandlerFunc(g.status)))
 	return mux
 }
 

@@ -40,9 +40,8 @@ func (d Demote) withDefaults() Demote {
 
 // judge counts what decides about demotion, in the halves of a window: the older half goes when the newer one is full.
 type judge struct {
-	cfg Demote
-
 	mu       sync.Mutex
+	cfg      Demote
 	since    time.Time // when the newer half began
 	new, old map[subject]*record
 }
@@ -72,6 +71,12 @@ func (a *answers) add(b answers) {
 func (a answers) share() float64 { return float64(a.errors) / float64(max(1, a.requests)) }
 
 func (a answers) mean() time.Duration { return a.took / time.Duration(max(1, a.requests)) }
+
+func (j *judge) change(cfg Demote) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.cfg = cfg
+}
 
 func (j *judge) note(d *route.Decision, fn func(*record)) {
 	s := subject{d.App, d.Template, d.Phase}

@@ -24,6 +24,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -79,9 +80,13 @@ type Config struct {
 	// Tracer makes spans. Default: none.
 	Tracer trace.TracerProvider
 	// ModernRoutes and LegacyRoutes are the files with the applications' routes: documents of the companions
-	// (docs/gateway-routes.md), or OpenAPI descriptions. Default: none, every route is tried.
+	// (docs/gateway-routes.md), or OpenAPI descriptions. [Ask]: the application's companion is asked for them.
+	// Default: none, every route is tried.
 	ModernRoutes, LegacyRoutes string
-	// Look is how often those files are looked at. Default: 1s.
+	// RoutesSecretFile is the file with the secret that the companions want to see before they tell their routes. It is
+	// read each time they are asked. Default: none; Ask needs it.
+	RoutesSecretFile string
+	// Look is how often those files are looked at, and the companions asked. Default: 1s.
 	Look time.Duration
 	// Decisions about routes, and where the traffic is counted. Default: none, who has the route answers.
 	Decisions *decisions.Store
@@ -127,7 +132,7 @@ type Gateway struct {
 	log     *slog.Logger
 
 	wrongWays wrongWays
-	pace      *pace
+	live      atomic.Pointer[live]
 	metrics   *metrics
 	traces    *traces
 	draining  atomic.Bool
@@ -144,12 +149,6 @@ func New(cfg Config) (*Gateway, error) {
 	if cfg.KeepInMemory == 0 {
 		cfg.KeepInMemory = 64 << 10
 	}
-	if cfg.KeepAtMost == 0 {
-		cfg.KeepAtMost = 64 << 20
-	}
-	if cfg.KeepAll == 0 {
-		cfg.KeepAll = 1 << 30
-	}
 	if cfg.KeepDir == "" {
 		cfg.KeepDir = os.TempDir()
 	}
@@ -160,7 +159,7 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	g := &Gateway{
 		cfg:     cfg,
-		keeper:  &keeper{inMemory: cfg.KeepInMemory, limit: cfg.KeepAtMost, budget: cfg.KeepAll, dir: cfg.KeepDir},
+		keeper:  &keeper{inMemory: cfg.KeepInMemory, dir: cfg.KeepDir},
 		learned: newLearned(50_000, orDefault(cfg.LearnFor, time.Minute)),
 		log:     cfg.Logger,
 		traces:  newTraces(cfg.Tracer),
@@ -171,17 +170,22 @@ func New(cfg Config) (*Gateway, error) {
 	if g.tenants, err = newTenants(cfg, g.metrics); err != nil {
 		return nil, err
 	}
-	g.pace = &pace{patience: orDefault(cfg.ClientTimeout, 30*time.Second), rate: orDefault(cfg.SlowestBody, 500), most: cfg.BodyAtMost,
-		cut: func(why string) { g.metrics.slow.WithLabelValues(why).Inc() }}
+	g.Change(cfg)
 	g.modern, g.legacy = newApp(Modern, cfg.Modern, g), newApp(Legacy, cfg.Legacy, g)
-	g.judge.cfg = cfg.Demote.withDefaults()
 	g.shadow = &shadow{g: g, compare: compare.Config{MaxBody: shadowBody}, jobs: make(chan *shadowed, shadowWaiting), found: map[string]*decisions.Shadow{}}
 	g.shadow.guard = &guard{app: g.modern}
-	g.routes = &routes{g: g, docs: [2]*document{{app: route.Modern, path: cfg.ModernRoutes}, {app: route.Legacy, path: cfg.LegacyRoutes}}}
-	if _, err := g.routes.load(); err != nil {
-		return nil, err
+	g.routes = &routes{g: g, docs: [2]*document{{app: route.Modern, now: make(chan struct{}, 1)}, {app: route.Legacy}}}
+	for i, from := range []string{cfg.ModernRoutes, cfg.LegacyRoutes} {
+		switch {
+		case from == "":
+		case from != Ask:
+			g.routes.docs[i].from = file(from)
+		default:
+			g.routes.docs[i].from = newCompanion([]*url.URL{cfg.Modern.URL, cfg.Legacy.URL}[i], cfg.RoutesSecretFile)
+		}
 	}
-	if err := g.routes.swap(); err != nil {
+	g.metrics.documents(g.routes)
+	if err := g.routes.start(context.Background()); err != nil {
 		return nil, err
 	}
 	g.proxy = &httputil.ReverseProxy{
@@ -198,6 +202,8 @@ func New(cfg Config) (*Gateway, error) {
 // exchange is one request on its way.
 type exchange struct {
 	answerer
+	*live
+	fromProxy  bool // a trusted one
 	table      int64
 	template   string          // "": nobody knows the route
 	decision   *route.Decision // nil: none
@@ -261,13 +267,13 @@ func (g *Gateway) decide(x *exchange, r *http.Request) {
 
 // caller is who sends a request, for a canary.
 func (g *Gateway) caller(x *exchange, r *http.Request) route.Caller {
-	return route.Caller{Subject: x.who.Subject, Tenant: x.tenant, Address: g.address(r), Header: r.Header.Get}
+	return route.Caller{Subject: x.who.Subject, Tenant: x.tenant, Address: addressOf(r, x.fromProxy), Header: r.Header.Get}
 }
 
-// address is where a request comes from.
-func (g *Gateway) address(r *http.Request) string {
+// addressOf is where a request comes from.
+func addressOf(r *http.Request, fromProxy bool) string {
 	address, _, _ := net.SplitHostPort(r.RemoteAddr)
-	if before := r.Header.Values("X-Forwarded-For"); len(before) > 0 && g.trusts(r) {
+	if before := r.Header.Values("X-Forwarded-For"); len(before) > 0 && fromProxy {
 		list := strings.Split(strings.Join(before, ","), ",")
 		address = strings.TrimSpace(list[len(list)-1]) // what our own proxy has added
 	}
@@ -275,10 +281,11 @@ func (g *Gateway) address(r *http.Request) string {
 }
 
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	came, about := g.chained(r), r.Header.Get(headerAsk) // before they are taken out
-	trusted := g.trusts(r)
-	clean(r.Header, trusted)
-	if name := g.cfg.Tenants.Header; name != "" && !trusted {
+	now := g.live.Load()
+	fromProxy := now.trusts(r)
+	came, about := g.chained(r, fromProxy), r.Header.Get(headerAsk) // before they are taken out
+	clean(r.Header, fromProxy)
+	if name := g.cfg.Tenants.Header; name != "" && !fromProxy {
 		r.Header.Del(name)
 	}
 	identity.Strip(r.Trailer)
@@ -294,13 +301,13 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r) // the companions' answers are for the gateway
 		return
 	}
-	w, r, end := g.pace.bound(w, r)
+	w, r, end := now.pace.bound(w, r)
 	defer end()
 	if g.draining.Load() && r.Header["Upgrade"] == nil {
 		w.Header().Set("Connection", "close")
 	}
 	r = g.traces.began(r)
-	x, began := &exchange{came: came, chain: chainOf(came)}, time.Now()
+	x, began := &exchange{live: now, fromProxy: fromProxy, came: came, chain: chainOf(came)}, time.Now()
 	defer func() {
 		x.body.Close()
 		g.dismiss(x)
@@ -319,13 +326,4 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.proxy.ServeHTTP(w, r)
-}
-
-// trusts reports whether a request comes from a proxy of ours.
-func (g *Gateway) trusts(r *http.Request) bool {
-	if len(g.cfg.Trusted) == 0 {
-		return false
-	}
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && within(g.cfg.Trusted, peer.Addr())
 }

@@ -21,6 +21,21 @@ import (
 // python has both frameworks.
 var python = pyenv.LTS
 
+// onEach runs a test with the Django that has long support and, with REPLANK_TEST_FULL=1, with the newest one.
+func onEach(t *testing.T, test func(*testing.T)) {
+	if os.Getenv("REPLANK_TEST_FULL") == "" {
+		test(t)
+		return
+	}
+	for _, e := range []pyenv.Environment{pyenv.LTS, pyenv.Newest} {
+		t.Run(e.Name, func(t *testing.T) {
+			python = e // no test runs beside another
+			defer func() { python = pyenv.LTS }()
+			test(t)
+		})
+	}
+}
+
 // server is an application under gunicorn.
 type server struct {
 	t   *testing.T

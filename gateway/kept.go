@@ -11,10 +11,10 @@ import (
 
 // keeper keeps request bodies: in memory, then on disk, within one budget for all.
 type keeper struct {
-	inMemory int64  // of one body
-	limit    int64  // of one body
-	budget   int64  // of all bodies together
-	dir      string // of the files
+	inMemory int64        // of one body
+	limit    atomic.Int64 // of one body
+	budget   atomic.Int64 // of all bodies together
+	dir      string       // of the files
 	used     atomic.Int64
 }
 
@@ -83,12 +83,12 @@ func (in *reading) Read(p []byte) (int, error) {
 	n, err := in.r.Read(p)
 	if n > 0 {
 		in.b.size += int64(n)
-		if in.b.size > in.k.limit {
-			return 0, &tooLargeError{"a request body that must be kept", in.k.limit}
+		if limit := in.k.limit.Load(); in.b.size > limit {
+			return 0, &tooLargeError{"a request body that must be kept", limit}
 		}
 		in.b.taken += int64(n)
-		if in.k.used.Add(int64(n)) > in.k.budget {
-			return 0, &tooLargeError{"all request bodies that must be kept", in.k.budget}
+		if budget := in.k.budget.Load(); in.k.used.Add(int64(n)) > budget {
+			return 0, &tooLargeError{"all request bodies that must be kept", budget}
 		}
 	}
 	return n, err

@@ -57,22 +57,23 @@ func (l *learned) learn(what label, method, path string) {
 	l.new[key] = time.Now().Add(l.last)
 }
 
-// answered forgets everything if another build has answered than before.
-func (l *learned) answered(build string) {
+// answered forgets everything if another build has answered than before, and reports it.
+func (l *learned) answered(build string) (another bool) {
 	if build == "" {
-		return
+		return false
 	}
 	l.mu.RLock()
 	same := l.build == build
 	l.mu.RUnlock()
 	if same {
-		return
+		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.build != build {
+	if another = l.build != build; another {
 		l.build, l.new, l.old = build, map[string]time.Time{}, nil
 	}
+	return another
 }
 
 // size is how many paths are known now, those included whose time is over.

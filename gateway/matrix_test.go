@@ -98,10 +98,12 @@ type unknown struct{ io.Reader }
 // TestFallbackMatrix: what the modern application has no route for is answered by the legacy one, with the whole body,
 // and everything else is the modern application's own answer.
 func TestFallbackMatrix(t *testing.T) {
-	p := newPair(t, nil)
-	t.Run("tried", p.matrix)
-	p = newPair(t, func(c *Config) { c.ModernRoutes, c.LegacyRoutes = documents(t) })
-	t.Run("known", p.matrix)
+	onEach(t, func(t *testing.T) {
+		p := newPair(t, nil)
+		t.Run("tried", p.matrix)
+		p = newPair(t, func(c *Config) { c.ModernRoutes, c.LegacyRoutes = documents(t) })
+		t.Run("known", p.matrix)
+	})
 }
 
 func (p *pair) matrix(t *testing.T) {

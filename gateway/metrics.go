@@ -58,7 +58,35 @@ func newMetrics(g *Gateway) *metrics {
 		func() float64 { return float64(g.keeper.used.Load()) })
 	f.NewGaugeFunc(prometheus.GaugeOpts{Name: metricPrefix + "learned_paths", Help: "Paths of which it is known that the modern application has no route for them."},
 		func() float64 { return float64(g.learned.size()) })
+	f.NewGaugeFunc(prometheus.GaugeOpts{Name: metricPrefix + "decisions_stale", Help: "1 if the control database cannot be reached: the last decisions about routes hold."},
+		func() float64 {
+			if g.cfg.Decisions != nil && g.cfg.Decisions.Lost() != nil {
+				return 1
+			}
+			return 0
+		})
 	return m
+}
+
+// documents shows what is known of routes.
+func (m *metrics) documents(r *routes) {
+	for _, d := range r.docs {
+		gauge := func(name, help string, value func() int) {
+			m.make.NewGaugeFunc(prometheus.GaugeOpts{Name: metricPrefix + name, Help: help, ConstLabels: prometheus.Labels{"app": string(d.app)}}, func() float64 {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				return float64(value())
+			})
+		}
+		gauge("routes", "Routes of the application that are known.", func() int { return countOf(d.doc) })
+		gauge("routes_bad", "Routes of the application's document that cannot be used: the paths that may be theirs are tried.", func() int { return len(d.bad) })
+		gauge("routes_stale", "1 if the application's document cannot be read or is none: the last good one holds.", func() int {
+			if d.wrong != nil {
+				return 1
+			}
+			return 0
+		})
+	}
 }
 
 // told counts a request at its end.

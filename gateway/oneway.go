@@ -32,14 +32,14 @@ type wrongWays struct {
 }
 
 // chained returns what a request says of the chain that it belongs to, nil if it begins one.
-func (g *Gateway) chained(r *http.Request) *hop {
+func (g *Gateway) chained(r *http.Request, fromProxy bool) *hop {
 	if h := g.hops.read(r.Header); h != nil {
 		return h
 	}
 	if len(g.cfg.LegacyNetworks) == 0 {
 		return nil
 	}
-	from, err := netip.ParseAddr(g.address(r))
+	from, err := netip.ParseAddr(addressOf(r, fromProxy))
 	if err != nil || !within(g.cfg.LegacyNetworks, from) {
 		return nil
 	}

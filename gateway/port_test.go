@@ -26,9 +26,21 @@ import (
 // read and write through the gateway: no request fails, and no write is lost or done twice. The modern application is
 // deployed as it is anywhere: its file changes, and gunicorn gets SIGHUP.
 func TestPorting(t *testing.T) {
-	t.Run("tried", func(t *testing.T) { porting(t, false) })
-	t.Run("known", func(t *testing.T) { porting(t, true) })
+	onEach(t, func(t *testing.T) {
+		t.Run("tried", func(t *testing.T) { porting(t, tried) })
+		t.Run("known", func(t *testing.T) { porting(t, known) })
+		t.Run("asked", func(t *testing.T) { porting(t, asked) })
+	})
 }
+
+// What the gateway knows of routes while applications are ported.
+type knowledge int
+
+const (
+	tried knowledge = iota // nothing
+	known                  // a file, which is written with each deployment
+	asked                  // what the applications say when it asks them
+)
 
 // port is two applications that write into one table.
 type port struct {
@@ -48,7 +60,7 @@ func newPort(t *testing.T, names ...string) *port {
 	}
 	p.write(t, names)
 	p.env = []string{"PORTED=" + p.ported, "PGHOST=" + conn.Host, fmt.Sprintf("PGPORT=%d", conn.Port), "PGUSER=" + conn.User, "PGPASSWORD=" + conn.Password, "PGDATABASE=" + conn.Database,
-		"ALCHEMY=postgresql+psycopg://", "DJANGO_SETTINGS_MODULE=settings"}
+		"ALCHEMY=postgresql+psycopg://", "DJANGO_SETTINGS_MODULE=settings", "ROUTES_SECRET=of both"}
 	p.modern = gunicorn(t, "port/modern", "django.core.wsgi:get_wsgi_application()", p.env...)
 	p.legacy = gunicorn(t, "port/legacy", "app:app", p.env...)
 	return p
@@ -62,7 +74,7 @@ func (p *port) write(t *testing.T, names []string) {
 	}
 }
 
-func porting(t *testing.T, known bool) {
+func porting(t *testing.T, k knowledge) {
 	p := newPort(t)
 	dsn, modern, legacy, routes := p.dsn, p.modern, p.legacy, filepath.Join(t.TempDir(), "routes.json")
 	cfg := Config{Modern: App{URL: modern.url, Companion: true}, Legacy: App{URL: legacy.url}, LearnFor: 100 * time.Millisecond, Look: 20 * time.Millisecond}
@@ -78,9 +90,12 @@ func porting(t *testing.T, known bool) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
-	if known {
+	switch k {
+	case known:
 		export()
 		cfg.ModernRoutes = routes
+	case asked:
+		cfg.ModernRoutes, cfg.LegacyRoutes, cfg.RoutesSecretFile = Ask, Ask, secretFile(t, "of both")
 	}
 	g, err := New(cfg)
 	if err != nil {
@@ -144,7 +159,7 @@ func porting(t *testing.T, known bool) {
 			if err := modern.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 				t.Fatal(err)
 			}
-			if known {
+			if k == known {
 				export()
 			}
 		}
@@ -160,6 +175,9 @@ func porting(t *testing.T, known bool) {
 				t.FailNow()
 			}
 		}
+	}
+	if trials := value(t, g, `replank_gateway_trials_total{said="route"}`); k == asked && trials > 0 {
+		t.Errorf("%v trials, although all routes are known", trials)
 	}
 	cancel()
 	clients.Wait()

@@ -29,7 +29,7 @@ func (g *Gateway) prepare(x *exchange, r *http.Request) error {
 	if r.ContentLength == 0 {
 		return nil
 	}
-	if err := g.pace.tooLarge(r); err != nil {
+	if err := x.pace.tooLarge(r); err != nil {
 		return err
 	}
 	again := false // the body may have to be sent a second time
@@ -72,7 +72,8 @@ func idempotent(method string) bool {
 
 // rewrite makes the request that goes to an application.
 func (g *Gateway) rewrite(p *httputil.ProxyRequest) {
-	if g.trusts(p.In) {
+	fromProxy := exchangeOf(p.In.Context()).fromProxy
+	if fromProxy {
 		for _, name := range []string{"Forwarded", "X-Forwarded-For"} {
 			if before := p.In.Header[name]; before != nil {
 				p.Out.Header[name] = before
@@ -80,7 +81,7 @@ func (g *Gateway) rewrite(p *httputil.ProxyRequest) {
 		}
 	}
 	p.SetXForwarded()
-	if g.trusts(p.In) {
+	if fromProxy {
 		for _, name := range []string{"X-Forwarded-Host", "X-Forwarded-Proto"} {
 			if before := p.In.Header[name]; before != nil {
 				p.Out.Header[name] = before
@@ -135,7 +136,9 @@ func (g *Gateway) heard(x *exchange, what label, build string, r *http.Request) 
 	if !g.modern.companion {
 		return // a label of nobody knows whom
 	}
-	g.learned.answered(build)
+	if g.learned.answered(build) {
+		g.routes.docs[0].soon()
+	}
 	if what.fallsBack() {
 		g.learned.learn(what, r.Method, r.URL.Path)
 	}

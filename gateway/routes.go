@@ -22,46 +22,130 @@ type table struct {
 
 // routes keeps the table up to date.
 type routes struct {
-	g *Gateway
+	g    *Gateway
+	docs [2]*document
 
-	mu     sync.Mutex // of what follows; requests read g.table
-	docs   [2]*document
+	mu     sync.Mutex // of what follows, and of what each document has; requests read g.table
 	chosen []route.Decision
 	number int64
 }
 
-// document is the file in which an application's routes are.
-type document struct {
-	app  route.App
-	path string
-	seen []byte // as it was read last, whether it was good or not
-	doc  *route.Document
+// source is where an application's routes are read from.
+type source interface {
+	// read returns all of the document. One at a time calls it.
+	read(context.Context) ([]byte, error)
+	String() string
 }
 
-// load reads what has changed. It says all that is wrong at once, and whether there is something new.
-func (r *routes) load() (changed bool, err error) {
+// file is a source.
+type file string
+
+func (f file) read(context.Context) ([]byte, error) { return os.ReadFile(string(f)) }
+func (f file) String() string                       { return string(f) }
+
+// document is what an application says of its routes.
+type document struct {
+	app  route.App
+	from source        // nil: nothing is known
+	now  chan struct{} // filled when there may be another one
+
+	reading sync.Mutex // of seen and refused
+	seen    []byte     // as it was read last, whether it was good or not
+	refused error      // what is wrong with it
+
+	used        // under routes.mu
+	wrong error // why that is not what the source has now; nil: it is
+}
+
+// used is what can be used of a document, and what cannot.
+type used struct {
+	doc *route.Document // nil: nothing is known
+	bad []route.Bad
+}
+
+// read returns nil where there is nothing new, good or bad.
+func (d *document) read(ctx context.Context) (*used, error) {
+	text, err := d.from.read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("routes of the %s application: %w", d.app, err)
+	}
+	if d.seen != nil && bytes.Equal(text, d.seen) {
+		return nil, d.refused
+	}
+	doc, bad, err := route.ReadUsable(text)
+	if err != nil {
+		err = fmt.Errorf("routes of the %s application, %s: %w", d.app, d.from, err)
+	}
+	d.seen, d.refused = text, err
+	if err != nil {
+		return nil, err
+	}
+	return &used{doc, bad}, nil
+}
+
+// start reads all documents for the first time, and says all that is wrong at once. An application that does not say
+// its routes may not be there yet: its routes are tried until it does.
+func (r *routes) start(ctx context.Context) error {
 	var wrong []error
 	for _, d := range r.docs {
-		if d.path == "" {
+		if d.from == nil {
 			continue
 		}
-		data, err := os.ReadFile(d.path)
+		u, err := d.read(ctx)
+		if _, asked := d.from.(*companion); asked && err != nil && !errors.As(err, new(*secretError)) {
+			r.g.log.Error("the routes are not known; all of them are tried", "error", err, "hint", hintOf(err))
+			d.wrong = err
+			continue
+		}
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("routes of the %s application: %w", d.app, err))
+			wrong = append(wrong, err)
 			continue
 		}
-		if d.seen != nil && bytes.Equal(data, d.seen) {
-			continue
-		}
-		d.seen = data
-		doc, err := route.ReadAny(data)
-		if err != nil {
-			wrong = append(wrong, fmt.Errorf("routes of the %s application, %s: %w", d.app, d.path, err))
-			continue
-		}
-		d.doc, changed = doc, true
+		r.take(d, *u)
 	}
-	return changed, errors.Join(wrong...)
+	if err := errors.Join(wrong...); err != nil {
+		return err
+	}
+	return r.swap()
+}
+
+// look reads a document again, and uses it if it is one. told: the error is the same as the last time.
+func (r *routes) look(ctx context.Context, d *document) (told bool, err error) {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	before := d.refused
+	u, err := d.read(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if u != nil {
+		last := d.used
+		r.take(d, *u)
+		if err = r.swap(); err != nil {
+			d.used, d.refused = last, err
+		}
+	}
+	// The text of an error may hold a port that is another one each time.
+	told = err != nil && d.wrong != nil && d.refused == before
+	if err == nil && d.wrong != nil {
+		r.g.log.Warn("the routes can be used again", "app", d.app, "from", d.from.String())
+	}
+	d.wrong = err
+	return told, err
+}
+
+// mostTold bounds the lines about one document.
+const mostTold = 20
+
+// take uses a document from the next swap on, and names the routes that cannot be used.
+func (r *routes) take(d *document, u used) {
+	d.used = u
+	for i, b := range u.bad {
+		if i == mostTold {
+			r.g.log.Error("more routes cannot be used", "app", d.app, "from", d.from.String(), "routes", len(u.bad)-i)
+			break
+		}
+		r.g.log.Error("a route cannot be used; the paths that may be its own are tried", "app", d.app, "from", d.from.String(), "route", b)
+	}
 }
 
 // swap compiles a table and puts it in the place of the last one. When it cannot be compiled, the last one stays.
@@ -86,21 +170,50 @@ func countOf(d *route.Document) int {
 	return len(d.Routes)
 }
 
-// Reload reads the route documents again, and uses them if all of them are good.
-func (g *Gateway) Reload() error { return g.routes.reload() }
+// Reload reads the route documents again. One that is none changes nothing: the last good one holds.
+func (g *Gateway) Reload() error {
+	var wrong []error
+	for _, d := range g.routes.docs {
+		if d.from != nil {
+			_, err := g.routes.look(context.Background(), d)
+			wrong = append(wrong, err)
+		}
+	}
+	return errors.Join(wrong...)
+}
 
-func (r *routes) reload() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	before := [2]*route.Document{r.docs[0].doc, r.docs[1].doc}
-	changed, err := r.load()
-	if err == nil && changed {
-		err = r.swap()
+// watch looks at a document now and then, until ctx ends.
+func (r *routes) watch(ctx context.Context, d *document) {
+	looks := time.NewTicker(r.g.cfg.Look)
+	defer looks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-looks.C:
+		case <-d.now:
+		}
+		if told, err := r.look(ctx, d); err != nil && !told && ctx.Err() == nil {
+			r.g.log.Error("the routes cannot be used; the last ones hold", "error", err, "hint", hintOf(err))
+		}
 	}
-	if err != nil {
-		r.docs[0].doc, r.docs[1].doc = before[0], before[1]
+}
+
+// hintOf is what an error says about what to do, "" if nothing.
+func hintOf(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
 	}
-	return err
+	return ""
+}
+
+// soon lets watch look at once.
+func (d *document) soon() {
+	select {
+	case d.now <- struct{}{}:
+	default: // it will
+	}
 }
 
 // decided takes the decisions of the database.
@@ -140,17 +253,12 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if g.cfg.Identity != nil {
 		done.Go(func() { _ = g.cfg.Identity.Run(ctx) }) // it ends with ctx
 	}
-	looks := time.NewTicker(g.cfg.Look)
-	defer looks.Stop()
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-looks.C:
-			if err := g.routes.reload(); err != nil {
-				g.log.Error("the routes cannot be used; the last ones hold", "error", err)
-			}
+	for _, d := range g.routes.docs {
+		if d.from != nil {
+			done.Go(func() { g.routes.watch(ctx, d) })
 		}
 	}
 	done.Wait()
+	<-ctx.Done()
 	return ctx.Err()
 }

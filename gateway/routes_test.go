@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,7 +77,9 @@ func (s told) Handle(_ context.Context, r slog.Record) error {
 
 // TestDecisions: a phase moves a route at once, in each direction, on every gateway that watches; and what was answered
 // is counted.
-func TestDecisions(t *testing.T) {
+func TestDecisions(t *testing.T) { onEach(t, decisionsMove) }
+
+func decisionsMove(t *testing.T) {
 	dsn := pgtest.DB(t)
 	// Nobody polls here: what is in time was notified.
 	store, err := decisions.Open(t.Context(), decisions.Config{DSN: dsn, Poll: time.Minute})
@@ -187,5 +191,96 @@ func TestReload(t *testing.T) {
 	}
 	if err := p.gateway.Reload(); err != nil || p.gateway.table.Load() == first {
 		t.Errorf("%v: the table was not swapped", err)
+	}
+}
+
+// statusOf is what the admin listener says.
+func statusOf(t *testing.T, g *Gateway) status {
+	t.Helper()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", "/status", nil)
+	r.Host = "localhost"
+	g.admin("").ServeHTTP(w, r)
+	var s status
+	if err := json.Unmarshal(w.Body.Bytes(), &s); err != nil || w.Code != http.StatusOK {
+		t.Fatalf("%v: %d %s", err, w.Code, w.Body)
+	}
+	return s
+}
+
+// TestBadRoute: a route that cannot be used is named, and its paths are tried; all others are used. What is no document
+// changes nothing, and keeps no other document from being used.
+func TestBadRoute(t *testing.T) {
+	var modern, legacy string
+	p := newPair(t, func(c *Config) {
+		c.ModernRoutes, c.LegacyRoutes = documents(t)
+		modern, legacy = c.ModernRoutes, c.LegacyRoutes
+	})
+	spoil := func(path, old, new string) (was string) {
+		t.Helper()
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), old) {
+			t.Fatalf("no %s in %s", old, text)
+		}
+		if err := os.WriteFile(path, []byte(strings.Replace(string(text), old, new, 1)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	metric := func(name, app string) float64 {
+		return value(t, p.gateway, `replank_gateway_`+name+`{app="`+app+`"}`)
+	}
+	tries := func() float64 {
+		return value(t, p.gateway, `replank_gateway_trials_total{said="none"}`) + value(t, p.gateway, `replank_gateway_trials_total{said="route"}`)
+	}
+	p.do(t, "GET", "/ported/", nil)
+	p.do(t, "GET", "/old", nil).legacy(t)
+	if got := tries(); got != 0 {
+		t.Fatalf("known routes were tried: %v", got)
+	}
+	good := spoil(modern, `"template":"/ported/","methods":null`, `"template":"/ported/","methods":["get"]`)
+	if err := p.gateway.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if s := statusOf(t, p.gateway); len(s.Apps[route.Modern].Bad) != 1 || !strings.Contains(s.Apps[route.Modern].Bad[0], `"/ported/"`) || s.Apps[route.Modern].Problem != "" || metric("routes_bad", "modern") != 1 {
+		t.Errorf("%+v", s.Apps[route.Modern])
+	}
+	if got := p.do(t, "GET", "/ported/", nil).answeredBy(); got != "modern" {
+		t.Errorf("its path is answered by %s", got)
+	}
+	if got := tries(); got != 1 {
+		t.Errorf("%v trials, want 1: nobody knows whose it is", got)
+	}
+	p.do(t, "POST", "/ported/more", strings.NewReader("x")).legacy(t) // tried, and labelled
+	p.do(t, "GET", "/old", nil).legacy(t)
+	if got := tries(); got != 2 {
+		t.Errorf("%v trials, want 2: all others are known", got)
+	}
+
+	// One that is none, and one that is new, at the same time.
+	table := p.gateway.table.Load()
+	spoil(modern, `"version":1`, `"version":7`)
+	spoil(legacy, `"build":"`, `"build":"other`)
+	if err := p.gateway.Reload(); err == nil || !strings.Contains(err.Error(), "version 7") || !strings.Contains(err.Error(), modern) {
+		t.Errorf("%v", err)
+	}
+	s := statusOf(t, p.gateway)
+	if s.Apps[route.Modern].Problem == "" || s.Apps[route.Modern].Routes == 0 || !strings.HasPrefix(s.Apps[route.Legacy].Build, "other") || s.Apps[route.Legacy].Problem != "" || s.Table != table.number+1 {
+		t.Errorf("%d %+v %+v", s.Table, s.Apps[route.Modern], s.Apps[route.Legacy])
+	}
+	if metric("routes_stale", "modern") != 1 || metric("routes_stale", "legacy") != 0 {
+		t.Error("no metric tells that a document cannot be used")
+	}
+	if err := os.WriteFile(modern, []byte(good), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.gateway.Reload(); err != nil {
+		t.Error(err)
+	}
+	if s := statusOf(t, p.gateway).Apps[route.Modern]; s.Problem != "" || s.Bad != nil || metric("routes_stale", "modern") != 0 || metric("routes_bad", "modern") != 0 {
+		t.Errorf("it is good again: %+v", s)
 	}
 }

@@ -17,7 +17,9 @@ import (
 // TestShadow: in phase shadow the legacy application answers, and what the modern one would have said is compared:
 // differences count but for those that the legacy application has with itself. Writes are not repeated, and a modern
 // application that hangs keeps nobody waiting.
-func TestShadow(t *testing.T) {
+func TestShadow(t *testing.T) { onEach(t, shadowing) }
+
+func shadowing(t *testing.T) {
 	store, err := decisions.Open(t.Context(), decisions.Config{DSN: pgtest.DB(t)})
 	if err != nil {
 		t.Fatal(err)

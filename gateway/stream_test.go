@@ -13,7 +13,9 @@ import (
 )
 
 // TestEventsAreStreamed: each event of a stream arrives before the next one is made.
-func TestEventsAreStreamed(t *testing.T) {
+func TestEventsAreStreamed(t *testing.T) { onEach(t, eventsAreStreamed) }
+
+func eventsAreStreamed(t *testing.T) {
 	p := newPair(t, nil)
 	res, err := p.client.Get(p.url + "/legacy/events")
 	if err != nil {
@@ -51,7 +53,9 @@ func beforeASGI(t *testing.T) string {
 }
 
 // TestWebSocket: a handshake that the modern application has no route for becomes a connection to the legacy one.
-func TestWebSocket(t *testing.T) {
+func TestWebSocket(t *testing.T) { onEach(t, webSocket) }
+
+func webSocket(t *testing.T) {
 	url := beforeASGI(t)
 	for _, round := range []string{"tried", "learned"} {
 		t.Run(round, func(t *testing.T) {
@@ -114,7 +118,9 @@ func TestWebSocket(t *testing.T) {
 }
 
 // TestHeadersFromOutside: what only the gateway may say does not pass, however it is spelt.
-func TestHeadersFromOutside(t *testing.T) {
+func TestHeadersFromOutside(t *testing.T) { onEach(t, headersFromOutside) }
+
+func headersFromOutside(t *testing.T) {
 	p := newPair(t, nil)
 	lies := []string{"Replank-Identity", "replank-identity", "REPLANK_IDENTITY", "Replank_Identity", "replank_trial", "Replank-Trial", "Replank-Anything", "Replank-Hop-By", "replank_hop",
 		"X-Forwarded-For", "X_Forwarded_For", "X-Forwarded-Host", "x-forwarded-proto", "X-Real-IP", "Forwarded", "X-Original-URL", "Proxy", "X-Forwarded-Prefix"}

@@ -107,9 +107,12 @@ func (g *Gateway) write(ctx context.Context, compared <-chan struct{}) {
 		}
 		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		g.demote(bound)
-		list := g.traffic.take()
-		if err := g.cfg.Decisions.Add(bound, list); err != nil {
-			g.traffic.give(list)
+		err := g.writeTraffic(bound)
+		if err != nil && ended {
+			// The last chance. The connection may have broken long ago: this one is made anew.
+			err = g.writeTraffic(bound)
+		}
+		if err != nil {
 			g.log.Warn("who has answered how often could not be written down; it is counted on", "error", err)
 		}
 		wrong := g.wrongWays.take()
@@ -123,4 +126,13 @@ func (g *Gateway) write(ctx context.Context, compared <-chan struct{}) {
 		}
 		cancel()
 	}
+}
+
+func (g *Gateway) writeTraffic(ctx context.Context) error {
+	list := g.traffic.take()
+	err := g.cfg.Decisions.Add(ctx, list)
+	if err != nil {
+		g.traffic.give(list)
+	}
+	return err
 }

@@ -11,12 +11,19 @@ import (
 
 	"github.com/replank/replank/internal/identity"
 	"github.com/replank/replank/internal/pgtest"
+	"github.com/replank/replank/internal/pyenv"
 )
 
 // TestIdentity: a real Django and a real Flask application behind a gateway have one identity.
 func TestIdentity(t *testing.T) {
 	t.Parallel()
-	template := twinsDB(t)
+	for _, e := range environments(t) {
+		t.Run(e.Name, func(t *testing.T) { t.Parallel(); identities(t, e) })
+	}
+}
+
+func identities(t *testing.T, e pyenv.Environment) {
+	template := twinsDB(t, e)
 	for _, c := range []struct {
 		name   string
 		change func(*identity.Config)
@@ -35,7 +42,7 @@ func TestIdentity(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := startTwins(t, template, c.change, c.env...)
+			w := startTwins(t, e, template, c.change, c.env...)
 			if c.name == "required" {
 				// First: a session that has only its application's time counts as 5 s older, so one that is made soon after
 				// users has ended all of alice's sessions is ended as well.
@@ -347,7 +354,13 @@ func (w *twins) unmarked() {
 func TestIdentityGolden(t *testing.T) {
 	pgtest.Share(t, 2)
 	t.Parallel()
-	template := twinsDB(t)
+	for _, e := range environments(t) {
+		t.Run(e.Name, func(t *testing.T) { golden(t, e) })
+	}
+}
+
+func golden(t *testing.T, e pyenv.Environment) {
+	template := twinsDB(t, e)
 	dsn := pgtest.DB(t, pgtest.From(template))
 	env := append(connection(t, dsn), pythonPath(t), "JWKS=http://127.0.0.1:1/", "MODERN_SECRETS=m", "LEGACY_SECRETS=l")
 	dir := filepath.Join("testdata", "twins")
@@ -356,7 +369,7 @@ func TestIdentityGolden(t *testing.T) {
 		Signed bool
 	}
 	made := func(sessions string, args ...string) (found []session) {
-		out := mustIn(t, dir, append(env, "MODERN_SESSIONS="+sessions), lts.Python(t), append([]string{"-B"}, args...)...)
+		out := mustIn(t, dir, append(env, "MODERN_SESSIONS="+sessions), e.Python(t), append([]string{"-B"}, args...)...)
 		if err := json.Unmarshal([]byte(out), &found); err != nil || len(found) < 100 {
 			t.Fatalf("%v: %.500s", err, out)
 		}
@@ -413,9 +426,9 @@ func TestIdentityGolden(t *testing.T) {
 // TestIdentityWithoutDatabase: what cannot be found out is an error, not nobody.
 func TestIdentityWithoutDatabase(t *testing.T) {
 	t.Parallel()
-	template := twinsDB(t)
+	template := twinsDB(t, lts)
 	proxy := make(chan *pgtest.FaultyConn, 1)
-	w := startTwins(t, template, func(cfg *identity.Config) {
+	w := startTwins(t, lts, template, func(cfg *identity.Config) {
 		p := pgtest.Proxy(t, cfg.Control)
 		proxy <- p
 		cfg.Control = p.DSN()

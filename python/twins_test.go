@@ -27,6 +27,7 @@ import (
 	"github.com/replank/replank/internal/decisions"
 	"github.com/replank/replank/internal/identity"
 	"github.com/replank/replank/internal/pgtest"
+	"github.com/replank/replank/internal/pyenv"
 )
 
 // twins are two applications with one database behind a gateway.
@@ -50,11 +51,11 @@ const (
 )
 
 // twinsDB is a database with what both applications and the gateway need.
-func twinsDB(t *testing.T) string {
+func twinsDB(t *testing.T, e pyenv.Environment) string {
 	t.Helper()
 	dsn := pgtest.DB(t)
 	mustIn(t, filepath.Join("testdata", "twins"), append(connection(t, dsn), pythonPath(t), "MODERN_SECRETS=x", "JWKS=none"),
-		lts.Python(t), "-B", "modern.py", "migrate", "--no-input", "-v", "0")
+		e.Python(t), "-B", "modern.py", "migrate", "--no-input", "-v", "0")
 	s, err := decisions.Open(t.Context(), decisions.Config{DSN: dsn})
 	if err != nil {
 		t.Fatal(err)
@@ -86,9 +87,9 @@ func pythonPath(t *testing.T) string {
 
 // startTwins starts both applications under gunicorn and the gateway in front. change may alter the configuration, env is
 // added to that of the applications.
-func startTwins(t *testing.T, template string, change func(*identity.Config), env ...string) *twins {
+func startTwins(t *testing.T, e pyenv.Environment, template string, change func(*identity.Config), env ...string) *twins {
 	t.Helper()
-	w := &twins{T: t, dsn: pgtest.DB(t, pgtest.From(template)), python: lts.Python(t)}
+	w := &twins{T: t, dsn: pgtest.DB(t, pgtest.From(template)), python: e.Python(t)}
 	w.cfg = identity.Config{
 		Control: w.dsn,
 		Users:   identity.Users{Claims: rolesQuery},

@@ -63,7 +63,7 @@ func (a *app) burndown(ctx context.Context, f *burndownFlags) error {
 	if err != nil {
 		return &usageError{err: err}
 	}
-	docs, err := a.documents()
+	docs, err := a.documents(ctx)
 	if err != nil {
 		return err
 	}

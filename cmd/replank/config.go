@@ -325,9 +325,8 @@ func (s *settings) load(given *pflag.FlagSet, getenv func(string) string, file s
 	values, wrong := readConfig(file)
 	wrong = append(wrong, s.Dev.read(values, cmp.Or(file, configFile), getenv)...)
 	flags := *s
-	all := pflag.NewFlagSet("", pflag.ContinueOnError)
-	s.addFlags(all, everywhere, planning, sizing, executing, completing, linting, serving, nowhere)
-	*s = flags // adding a flag writes its default
+	all := s.bind()
+	*s = flags // binding writes the defaults
 	rank := map[string]int{}
 	s.from = map[string]settingError{}
 	for _, o := range options {

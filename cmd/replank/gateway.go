@@ -24,11 +24,12 @@ import (
 
 // gatewaySettings are the settings of gateway: the table [gateway] of replank.toml.
 type gatewaySettings struct {
-	Listen         string
-	Modern, Legacy string
-	ModernRoutes   string
-	LegacyRoutes   string
-	ModernDiscover string
+	Listen           string
+	Modern, Legacy   string
+	ModernRoutes     string
+	LegacyRoutes     string
+	RoutesSecretFile string
+	ModernDiscover   string
 
 	DemoteErrors, DemoteDifferences share
 	DemoteSlow                      time.Duration
@@ -73,10 +74,13 @@ var gatewayOptions = []option{
 		fs.StringVar(&s.Gateway.Legacy, "legacy", "", "where the legacy application listens")
 	}, want: wantedURL, ok: func(s *settings) bool { return s.Gateway.Legacy == "" || appURL(s.Gateway.Legacy) != nil }},
 	{name: "modern-routes", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
-		fs.StringVar(&s.Gateway.ModernRoutes, "modern-routes", "", "file with the modern application's routes (default: every path is tried)")
+		fs.StringVar(&s.Gateway.ModernRoutes, "modern-routes", "", "file with the modern application's routes, or http: its companion is asked for them (default: every path is tried)")
 	}},
 	{name: "legacy-routes", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
-		fs.StringVar(&s.Gateway.LegacyRoutes, "legacy-routes", "", "file with the legacy application's routes")
+		fs.StringVar(&s.Gateway.LegacyRoutes, "legacy-routes", "", "file with the legacy application's routes, or http")
+	}},
+	{name: "routes-secret-file", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
+		fs.StringVar(&s.Gateway.RoutesSecretFile, "routes-secret-file", "", "file with the secret that companions are asked for routes with")
 	}},
 	{name: "modern-discover", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringVar(&s.Gateway.ModernDiscover, "modern-discover", "", "command that prints the modern application's routes")
@@ -133,13 +137,13 @@ var gatewayOptions = []option{
 		fs.DurationVar(&s.Gateway.Notice, "notice", time.Second, "how long requests are still taken after the signal, so that load balancers hear of it")
 	}, ok: func(s *settings) bool { return s.Gateway.Notice > 0 }},
 	{name: "admin", table: "gateway", scope: serving, add: func(fs *pflag.FlagSet, s *settings) {
-		fs.StringVar(&s.Gateway.Admin, "admin", "", "address for /metrics, /healthz and /readyz")
+		fs.StringVar(&s.Gateway.Admin, "admin", "", "address for /metrics, /status, /healthz and /readyz")
 	}, want: "host:port", ok: func(s *settings) bool {
 		_, _, err := net.SplitHostPort(s.Gateway.Admin)
 		return s.Gateway.Admin == "" || err == nil
 	}},
 	{name: "admin-token-file", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
-		fs.StringVar(&s.Gateway.AdminTokenFile, "admin-token-file", "", "file with the bearer token for /metrics")
+		fs.StringVar(&s.Gateway.AdminTokenFile, "admin-token-file", "", "file with the bearer token for /metrics and /status")
 	}},
 	{name: "modern-health", table: "gateway", scope: nowhere, add: func(fs *pflag.FlagSet, s *settings) {
 		fs.StringVar(&s.Gateway.ModernHealth, "modern-health", "", "path that the modern application is checked with")
@@ -235,6 +239,8 @@ SIGINT and SIGTERM stop it: no new connections, and requests that are under way 
 With a database (--db, DATABASE_URL) it follows the decisions that replank routes
 makes there, and counts there who answers what. Files of routes are read again when
 they change, and on SIGHUP; one with a mistake is told, and the last good ones hold.
+On SIGHUP replank.toml is read again, too: some settings take effect, and those that
+need a restart are named.
 
 docs/guide-gateway.md tells what passes, and how.`,
 		Example: `  replank gateway --modern http://127.0.0.1:8001 --legacy http://127.0.0.1:8002
@@ -287,16 +293,14 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	defer l.Close()
-	g, err := gateway.New(gateway.Config{
-		Name: gatewayName(l), Tenants: set.tenants(),
-		ModernRoutes: set.ModernRoutes, LegacyRoutes: set.LegacyRoutes, Decisions: store, Identity: authority,
-		Demote: demotion(set), ShadowReadOnly: set.ShadowReadOnly,
-		Modern:     set.app(modern, !set.Unlabelled, set.ModernChunked, set.ModernHealth),
-		Legacy:     set.app(legacy, false, set.LegacyChunked, set.LegacyHealth),
-		Unlabelled: set.Unlabelled, KeepAtMost: int64(set.KeepAtMost), KeepAll: int64(set.KeepAll), Trusted: trusted, Logger: a.log,
-		HopSecret: secret, LegacyNetworks: legacyNetworks,
-		ClientConnections: set.ClientConnections, ClientTimeout: set.ClientTimeout, BodyAtMost: int64(set.BodyAtMost), Notice: set.Notice, Tracer: tracer,
-	})
+	cfg := set.live(trusted)
+	cfg.Name, cfg.Tenants, cfg.HopSecret, cfg.LegacyNetworks = gatewayName(l), set.tenants(), secret, legacyNetworks
+	cfg.ModernRoutes, cfg.LegacyRoutes, cfg.RoutesSecretFile, cfg.Decisions, cfg.Identity = set.ModernRoutes, set.LegacyRoutes, set.RoutesSecretFile, store, authority
+	cfg.Modern = set.app(modern, !set.Unlabelled, set.ModernChunked, set.ModernHealth)
+	cfg.Legacy = set.app(legacy, false, set.LegacyChunked, set.LegacyHealth)
+	cfg.Unlabelled, cfg.ShadowReadOnly = set.Unlabelled, set.ShadowReadOnly
+	cfg.ClientConnections, cfg.Notice, cfg.Tracer, cfg.Logger = set.ClientConnections, set.Notice, tracer, a.log
+	g, err := gateway.New(cfg)
 	if err != nil {
 		return err
 	}
@@ -319,12 +323,14 @@ func (a *app) serveGateway(cmd *cobra.Command) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
+	inForce := a.set.texts()
 	go func() {
 		for {
 			select {
 			case <-running.Done():
 				return
 			case <-hup:
+				a.reconfigure(g, cmd.Flags(), inForce)
 				if err := g.Reload(); err != nil {
 					a.log.Error("the routes cannot be used; the last ones hold", "error", err)
 				}

@@ -167,3 +167,70 @@ func TestGatewayAdmin(t *testing.T) {
 	contains(t, c.with("REPLANK_GATEWAY_ADMIN_TOKEN_FILE=empty").run(append(both, "--admin", "0.0.0.0:0")...).err, "empty is empty")
 	contains(t, c.with("OTEL_EXPORTER_OTLP_PROTOCOL=grpc").run(both...).err, "http/protobuf", "4318")
 }
+
+// TestGatewayReconfigured: on SIGHUP a gateway takes over what it can, names what needs a restart, and takes over nothing of
+// a file with mistakes, while it goes on.
+func TestGatewayReconfigured(t *testing.T) {
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.Header.Get("X-Forwarded-For"))
+	}))
+	defer app.Close()
+	c := newCLI(t, "")
+	write := func(more string) {
+		c.write("replank.toml", "[gateway]\nlisten = \"127.0.0.1:0\"\nmodern = \""+app.URL+"\"\nlegacy = \""+app.URL+"\"\nunlabelled = true\n"+more)
+	}
+	write("")
+	s := c.start("gateway", "--drain", "20s")
+	t.Cleanup(func() { s.cmd.Process.Kill() })
+	s.out.waitFor("listening on")
+	url := regexp.MustCompile(`http://127[0-9.]+:[0-9]+`).FindString(s.out.String())
+	ask := func(body string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Forwarded-For", "192.0.2.7")
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(text)
+	}
+	hup := func(wait string) {
+		t.Helper()
+		if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		s.err.waitFor(wait)
+	}
+	if status, text := ask("four"); status != 200 || strings.Contains(text, "192.0.2.7") {
+		t.Errorf("at first: %d %q", status, text)
+	}
+	write("trusted = [\"127.0.0.0/8\"]\nbody_at_most = \"3B\"\ndrain = \"1s\"\nconnections = 7\n\n[identity]\nflask_cookie = \"other\"\n\n[lint]\nserver = 17\n")
+	hup("are in force")
+	contains(t, s.err.String(), "[gateway.connections identity.flask_cookie]", "[gateway.trusted gateway.body_at_most]")
+	if told := s.err.String(); strings.Contains(told, "drain") || strings.Contains(told, "lint") {
+		t.Errorf("a flag is stronger than the file, and lint is nothing to a gateway: %s", told)
+	}
+	if status, _ := ask("four"); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a body that is too large now: %d", status)
+	}
+	if status, text := ask("one"); status != 200 || !strings.HasPrefix(text, "192.0.2.7") {
+		t.Errorf("from a proxy of ours: %d %q", status, text)
+	}
+	write("trusted = []\nclient_timeout = \"never\"\nconnexions = 8\n")
+	hup("none of them is taken over")
+	contains(t, s.err.String(), "replank.toml:7", "client_timeout", "replank.toml:8", "connexions")
+	if _, text := ask("one"); !strings.HasPrefix(text, "192.0.2.7") {
+		t.Errorf("a mistake has taken something over: %q", text)
+	}
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if r := c.finish(s); r.code != exitOK {
+		t.Errorf("exit code %d: %s", r.code, r.err)
+	}
+}

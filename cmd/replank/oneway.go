@@ -120,7 +120,7 @@ them, - for one that nobody knows, * for all. Loops are never let through.`,
 			if off == (because != "" || until != "") || !off && (because == "" || until == "") {
 				return &usageError{err: errors.New("a waiver needs a reason and a last day"), hint: "--because TEXT --until 2027-03-31, or --off to take it back"}
 			}
-			docs, err := a.documents()
+			docs, err := a.documents(cmd.Context())
 			if err != nil {
 				return err
 			}

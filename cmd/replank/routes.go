@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/replank/replank/gateway"
 	"github.com/replank/replank/internal/decisions"
 	"github.com/replank/replank/internal/route"
 )
@@ -34,32 +35,44 @@ why it will not be ported. Every gateway on that database follows within a secon
 }
 
 func (a *app) addRouteFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&a.set.Gateway.ModernRoutes, "modern-routes", "", "file with the modern application's routes (default: that of replank.toml)")
-	cmd.Flags().StringVar(&a.set.Gateway.LegacyRoutes, "legacy-routes", "", "file with the legacy application's routes (default: that of replank.toml)")
+	cmd.Flags().StringVar(&a.set.Gateway.ModernRoutes, "modern-routes", "", "file with the modern application's routes, or http (default: that of replank.toml)")
+	cmd.Flags().StringVar(&a.set.Gateway.LegacyRoutes, "legacy-routes", "", "file with the legacy application's routes, or http (default: that of replank.toml)")
 }
 
 // documents are the route documents that the configuration names.
 type documents struct{ modern, legacy *route.Document }
 
-func (a *app) documents() (d documents, err error) {
+func (a *app) documents(ctx context.Context) (d documents, err error) {
 	var wrong []error
+	set := a.set.Gateway
 	for _, one := range []struct {
-		path string
-		to   **route.Document
-	}{{a.set.Gateway.ModernRoutes, &d.modern}, {a.set.Gateway.LegacyRoutes, &d.legacy}} {
-		if one.path == "" {
+		key, path, app string
+		to             **route.Document
+	}{{"modern", set.ModernRoutes, set.Modern, &d.modern}, {"legacy", set.LegacyRoutes, set.Legacy, &d.legacy}} {
+		var data []byte
+		switch at := appURL(one.app); {
+		case one.path == "":
 			continue
+		case one.path != gateway.Ask:
+			data, err = os.ReadFile(one.path)
+		case at == nil:
+			err = &usageError{err: fmt.Errorf("nobody says where the %s application is that is to be asked for its routes", one.key), hint: "set " + one.key + " in [gateway]"}
+		default:
+			data, err = gateway.AskRoutes(ctx, at, set.RoutesSecretFile)
 		}
-		data, err := os.ReadFile(one.path)
+		var bad []route.Bad
 		if err == nil {
-			*one.to, err = route.ReadAny(data)
+			*one.to, bad, err = route.ReadUsable(data) // as the gateway does
+		}
+		for _, b := range bad {
+			a.log.Warn("a route cannot be used; the paths that may be its own are tried", "from", one.path, "route", b)
 		}
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("routes of %s: %w", one.path, err))
+			wrong = append(wrong, fmt.Errorf("routes of the %s application (%s): %w", one.key, one.path, err))
 		}
 	}
 	if err := errors.Join(wrong...); err != nil {
-		return d, &usageError{err: err, hint: "replank routes discover writes the files anew"}
+		return d, &usageError{err: err, hint: "replank routes discover writes the files anew; docs/gateway-routes.md tells how applications are asked"}
 	}
 	return d, nil
 }
@@ -148,6 +161,9 @@ func (a *app) discover(ctx context.Context) error {
 			continue
 		case one.target == "":
 			wrong = append(wrong, &usageError{err: fmt.Errorf("%s_discover has no file to write to", one.key), hint: "name it: " + one.key + "_routes in [gateway]"})
+			continue
+		case one.target == gateway.Ask:
+			wrong = append(wrong, &usageError{err: fmt.Errorf("%s_routes is http: there is no file to write", one.key), hint: "leave " + one.key + "_discover out: the gateway asks the application"})
 			continue
 		}
 		d, err := discover(ctx, one.app, one.command, one.target)
@@ -265,7 +281,7 @@ func (a *app) routesList() *cobra.Command {
 		Use: "list", Short: "List the templates of both applications with what is decided about them", Args: arguments(cobra.NoArgs),
 		Example: "  replank routes list\n  replank routes list --json | jq '.routes[] | select(.phase == \"canary\")'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			docs, err := a.documents()
+			docs, err := a.documents(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -403,7 +419,7 @@ func (a *app) routesShow() *cobra.Command {
 			if !strings.HasPrefix(args[0], "/") {
 				return &usageError{err: fmt.Errorf("%q is no path of a request", args[0]), hint: "a path begins with a slash: /invoices/7"}
 			}
-			docs, err := a.documents()
+			docs, err := a.documents(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -593,7 +609,7 @@ func (a *app) routesClear() *cobra.Command {
 
 // decide writes a decision. next is the phase after the one that is there.
 func (a *app) decide(ctx context.Context, d *deciding, template string, next func(before route.Phase) (route.Phase, error)) error {
-	docs, err := a.documents()
+	docs, err := a.documents(ctx)
 	if err != nil {
 		return err
 	}
@@ -685,7 +701,7 @@ func (a *app) routesWaive() *cobra.Command {
 }
 
 func (a *app) describe(ctx context.Context, given, template string, owner *string, w *decisions.Waiver, said string) error {
-	docs, err := a.documents()
+	docs, err := a.documents(ctx)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -80,6 +83,10 @@ func TestRoutes(t *testing.T) {
 		"/export.csv → /invoices/{id}: allowed until 2130-01-02", "- → *: no longer allowed since 2026-11-01")
 	contains(t, c.want(exitOK, "routes", "wrong-way", "--json").out, `"refused":3`, `"allowed":4`, `"waived_because":"export moves next"`, `"over":true`)
 	contains(t, c.want(exitOK, "routes", "allow", "-", "*", "--off").out, "refused again")
+	c.write("modern.json", openAPI("true", "/invoices/{id}", "/bad/{x"))
+	r := c.want(exitOK, "routes", "show", "/bad/7")
+	contains(t, r.out, "the modern application is tried first", "the route cannot be used")
+	contains(t, r.err, "a route cannot be used", "modern.json", "/bad/{x")
 
 	for name, tt := range map[string]struct {
 		args []string
@@ -103,6 +110,25 @@ func TestRoutes(t *testing.T) {
 			contains(t, c.want(exitUsage, append([]string{"routes"}, tt.args...)...).err, tt.want)
 		})
 	}
+}
+
+// TestRoutesAsked: who asks about routes is answered from what the applications say themselves.
+func TestRoutesAsked(t *testing.T) {
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/.replank/routes" || r.Header.Get("Authorization") != "Bearer of both" {
+			http.NotFound(w, r)
+			return
+		}
+		io.WriteString(w, openAPI("true", "/invoices/{id}"))
+	}))
+	defer app.Close()
+	c := newCLI(t, "")
+	c.write("secret", "of both\n", "wrong", "of none\n", "replank.toml", "[gateway]\nmodern = \""+app.URL+"\"\nmodern_routes = \"http\"\nroutes_secret_file = \"secret\"\nmodern_discover = \"false\"\n")
+	contains(t, c.want(exitOK, "routes", "show", "/invoices/7").out, "the modern application answers", "found  /invoices/{id}")
+	contains(t, c.with("REPLANK_GATEWAY_ROUTES_SECRET_FILE=wrong").want(exitUsage, "routes", "show", "/invoices/7").err, "routes of the modern application", "404")
+	contains(t, c.want(exitUsage, "routes", "show", "/invoices/7", "--legacy-routes", "http").err, "where the legacy application is")
+	contains(t, c.want(exitUsage, "routes", "discover").err, "modern_routes is http")
+	contains(t, c.with("REPLANK_GATEWAY_ROUTES_SECRET_FILE=none").want(exitFailed, "gateway", "--legacy", app.URL, "--listen", "127.0.0.1:0").err, "open none", "routes_secret_file")
 }
 
 // TestRoutesDiscover: the files are written as the commands print them, and a command that fails leaves its file alone.

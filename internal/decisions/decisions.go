@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,8 +31,9 @@ type Config struct {
 
 // Store is the decisions of one control database.
 type Store struct {
-	db  *pg.DB
-	cfg Config
+	db   *pg.DB
+	cfg  Config
+	lost atomic.Pointer[error]
 }
 
 // Route is what is known about a template of one application beside its routes.
@@ -108,7 +110,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		db.Close()
 		return nil, err
 	}
-	return &Store{db, cfg}, nil
+	return &Store{db: db, cfg: cfg}, nil
 }
 
 // Close ends the connections.

@@ -30,8 +30,9 @@ func (s *Store) stay(ctx context.Context, name, holds string, look look) error {
 			defer cancel()
 			next, err := look(bound, conn)
 			if err == nil && lost {
-				s.cfg.Logger.Info("the control database is there again")
+				s.cfg.Logger.Warn("the control database is there again")
 				lost = false
+				s.lost.Store(nil)
 			}
 			return next, err
 		})
@@ -41,6 +42,7 @@ func (s *Store) stay(ctx context.Context, name, holds string, look look) error {
 		if !lost {
 			s.cfg.Logger.Error("the control database cannot be reached; "+holds, "error", err)
 			lost = true
+			s.lost.Store(&err)
 		}
 		select {
 		case <-ctx.Done():
@@ -48,6 +50,14 @@ func (s *Store) stay(ctx context.Context, name, holds string, look look) error {
 		case <-time.After(s.cfg.Poll):
 		}
 	}
+}
+
+// Lost is why the control database cannot be reached, nil if it can: what was read last holds.
+func (s *Store) Lost() error {
+	if err := s.lost.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // listen listens on a connection of its own until that fails.

@@ -519,3 +519,46 @@ func TestStrip(t *testing.T) {
 		t.Errorf("left: %v", h)
 	}
 }
+
+// TestClockStep: tokens follow the database's clock when it is set, forward and back, and nothing else that a gateway
+// believes has to do with a clock that can be set.
+func TestClockStep(t *testing.T) {
+	a := opened(t, config(prepared(t)))
+	who, err := a.Identify(t.Context(), bearer(t, jwt.SigningMethodHS256, secret, "", claimsOf(personA)))
+	if err != nil || who.Nobody() {
+		t.Fatalf("%+v %v", who, err)
+	}
+	read := *a.keys.Load()
+	last := ""
+	for _, step := range []time.Duration{0, time.Hour, 0, -time.Hour, -24 * time.Hour, 0} {
+		set := read
+		set.read = set.read.Add(step) // as the next look at the database would find it
+		a.keys.Store(&set)
+		h := http.Header{}
+		if err := a.Apply(h, who, "modern"); err != nil {
+			t.Fatal(err)
+		}
+		text := h.Get(TokenHeader)
+		if text == last {
+			t.Errorf("%v: the token of another time is handed out", step)
+		}
+		last = text
+		var claims jwt.RegisteredClaims
+		if _, _, err := jwt.NewParser().ParseUnverified(text, &claims); err != nil {
+			t.Fatal(err)
+		}
+		if err := jwt.NewValidator(jwt.WithTimeFunc(a.now), jwt.WithIssuedAt(), jwt.WithExpirationRequired()).Validate(claims); err != nil {
+			t.Errorf("%v: an application whose clock is the database's refuses it: %v", step, err)
+		}
+	}
+	for _, f := range a.known.present {
+		for _, at := range []time.Time{f.at, f.claims, a.known.turned, read.local} {
+			if !strings.Contains(at.String(), " m=") {
+				t.Errorf("%v can be set", at)
+			}
+		}
+	}
+	if len(a.known.present) != 1 {
+		t.Errorf("%d findings", len(a.known.present))
+	}
+}

@@ -38,6 +38,8 @@ type Document struct {
 	Complete          bool     `json:"complete"`
 	IncompleteBecause []string `json:"incomplete_because"`
 	Routes            []*Route `json:"routes"`
+
+	given int // routes, before those that cannot be used were replaced (ReadUsable)
 }
 
 // Route is one route of an application. Pointers to routes are the same in every Match of a Table.
@@ -102,13 +104,8 @@ type Limit struct {
 // Read reads a document and says all that is wrong with it at once.
 func Read(data []byte) (*Document, error) {
 	var d Document
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&d); err != nil {
+	if err := decode(data, &d); err != nil {
 		return nil, fmt.Errorf("reading the route document: %w", err)
-	}
-	if dec.More() {
-		return nil, errors.New("reading the route document: there is more behind its end")
 	}
 	if err := d.check(); err != nil {
 		return nil, err
@@ -116,19 +113,56 @@ func Read(data []byte) (*Document, error) {
 	return &d, nil
 }
 
+// decode reads one value of JSON that has nothing unknown in it.
+func decode(data []byte, to any) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(to); err != nil {
+		return err
+	}
+	if dec.More() {
+		return errors.New("there is more behind its end")
+	}
+	return nil
+}
+
 // ReadAny reads a document of the companions, or an OpenAPI description.
 func ReadAny(data []byte) (*Document, error) {
-	var kind struct {
-		Format *string `json:"format"`
-	}
-	if json.Unmarshal(data, &kind) == nil && kind.Format != nil {
+	if ours(data) {
 		return Read(data)
 	}
 	return ReadOpenAPI(data)
 }
 
+// ours reports whether it is a document of the companions.
+func ours(data []byte) bool {
+	var kind struct {
+		Format *string `json:"format"`
+	}
+	return json.Unmarshal(data, &kind) == nil && kind.Format != nil
+}
+
 // check returns every mistake of the document, each with the route it is in.
 func (d *Document) check() error {
+	wrong := []error{d.checkItself()}
+	if d.Format != format || d.Version != version {
+		return wrong[0] // the routes mean something else
+	}
+	patterns := patterns{}
+	for i, r := range d.Routes {
+		if r == nil {
+			wrong = append(wrong, fmt.Errorf("route %d is null", i+1))
+			continue
+		}
+		for _, err := range r.check(d.Matching, patterns) {
+			wrong = append(wrong, fmt.Errorf("route %d, %s: %w", i+1, r.Label(), err))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// checkItself returns the mistakes that are in no route.
+func (d *Document) checkItself() error {
 	if d.Format != format || d.Version != version {
 		return fmt.Errorf("the route document is %q, version %d, and not %q, version %d: write it again with the companion package of this release",
 			d.Format, d.Version, format, version)
@@ -142,16 +176,6 @@ func (d *Document) check() error {
 	}
 	if !d.Complete && len(d.IncompleteBecause) == 0 {
 		wrong = append(wrong, errors.New("the document is not complete and does not say why (incomplete_because)"))
-	}
-	patterns := patterns{}
-	for i, r := range d.Routes {
-		if r == nil {
-			wrong = append(wrong, fmt.Errorf("route %d is null", i+1))
-			continue
-		}
-		for _, err := range r.check(d.Matching, patterns) {
-			wrong = append(wrong, fmt.Errorf("route %d, %s: %w", i+1, r.Label(), err))
-		}
 	}
 	return errors.Join(wrong...)
 }
@@ -225,13 +249,18 @@ func parsePattern(re string) (*syntax.Regexp, error) {
 	return syntax.Parse(re, syntax.Perl)
 }
 
+// anchored is a regular expression for the whole of a text, as all of them are compiled at most.
+func anchored(re string) string { return `\A(?:` + re + `)\z` }
+
 // patterns remembers the regular expressions that have been read: most stand in many routes.
 type patterns map[string]error
 
 func (p patterns) check(re string) error {
 	err, known := p[re]
 	if !known {
-		_, err = parsePattern(re)
+		if _, err = parsePattern(re); err == nil {
+			_, err = syntax.Parse(anchored(re), syntax.Perl) // deeper by one: it may be too deep
+		}
 		p[re] = err
 	}
 	return err

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,27 +20,58 @@ import (
 // Such a description need not list all paths, so the document is complete only where "x-replank-complete: true" stands
 // at its top.
 func ReadOpenAPI(data []byte) (*Document, error) {
-	api, err := openapi3.NewLoader().LoadFromData(data) // follows no reference out of the file
+	d, bad, err := readOpenAPI(data)
 	if err != nil {
+		return nil, err
+	}
+	var wrong []error
+	for _, b := range bad {
+		wrong = append(wrong, b)
+	}
+	if err := errors.Join(wrong...); err != nil {
 		return nil, fmt.Errorf("reading the OpenAPI description: %w", err)
 	}
+	return d, d.check()
+}
+
+// readOpenAPI puts stand-ins for the paths that it cannot use.
+func readOpenAPI(data []byte) (*Document, []Bad, error) {
+	loader := openapi3.NewLoader() // follows no reference out of the file
+	loader.IncludeOrigin = true
+	api, err := loader.LoadFromData(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the OpenAPI description: %w", err)
+	}
 	if !strings.HasPrefix(api.OpenAPI, "3.") {
-		return nil, fmt.Errorf("reading the OpenAPI description: version %q is not 3", api.OpenAPI)
+		return nil, nil, fmt.Errorf("reading the OpenAPI description: version %q is not 3", api.OpenAPI)
 	}
 	bases, err := basePaths(api)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	sum := sha256.Sum256(data)
 	d := &Document{Format: format, Version: version, Framework: "openapi " + api.OpenAPI, Build: "sha256:" + hex.EncodeToString(sum[:]), Matching: Ordered}
 	if d.Complete, _ = api.Extensions["x-replank-complete"].(bool); !d.Complete {
 		d.IncompleteBecause = []string{`an OpenAPI description need not list all paths; write "x-replank-complete: true" at its top if it does`}
 	}
-	var wrong []error
+	var bad []Bad
 	for path, item := range api.Paths.Map() {
+		d.given++
 		re, err := openAPIPattern(path)
 		if err != nil {
-			wrong = append(wrong, err)
+			b := Bad{Template: path, Err: err}
+			if item.Origin != nil && item.Origin.Key != nil && bytes.Contains(data, []byte("\n")) {
+				b.Line = item.Origin.Key.Line
+			}
+			bad = append(bad, b)
+			for _, base := range bases {
+				text, _, _ := strings.Cut(path, "{")
+				if !strings.HasPrefix(text, "/") {
+					text = ""
+				}
+				r := Route{Template: base + path, Stages: []Stage{{RE: regexp.QuoteMeta(base + text)}}}
+				d.Routes = append(d.Routes, r.standIns(Ordered, err)...)
+			}
 			continue
 		}
 		for _, base := range bases {
@@ -58,11 +90,11 @@ func ReadOpenAPI(data []byte) (*Document, error) {
 			d.Routes = append(d.Routes, r)
 		}
 	}
-	if err := errors.Join(wrong...); err != nil {
-		return nil, fmt.Errorf("reading the OpenAPI description: %w", err)
-	}
 	slices.SortFunc(d.Routes, func(a, b *Route) int { return compareTemplates(a.Template, b.Template) })
-	return d, d.check()
+	slices.SortFunc(bad, func(a, b Bad) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), strings.Compare(a.Template, b.Template))
+	})
+	return d, bad, nil
 }
 
 // basePaths are the paths of the servers, without a slash at the end.

@@ -139,7 +139,7 @@ func (m *machine) add(r *Route, known map[Stage]*pattern) error {
 // limit notes the limits whose numbers stand in a segment.
 func (r *rule) limit(route *Route, s Segment, dynamic int) error {
 	for _, l := range route.Limits {
-		re, err := regexp.Compile(`\A(?:` + s.RE + `)\z`)
+		re, err := regexp.Compile(anchored(s.RE))
 		if err != nil {
 			return err
 		}

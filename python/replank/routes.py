@@ -3,10 +3,12 @@
 import builtins
 import functools
 import hashlib
+import hmac
 import inspect
 import json
 import os
 import re
+import threading
 
 from . import __version__, document
 
@@ -34,6 +36,43 @@ def new(framework, matching, routes, incomplete, **more):
         "build": "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
         **content,
     }
+
+
+SERVED_AT = "/.replank/routes"
+
+
+class Served:
+    """The route document at SERVED_AT, for the gateway: 404 to everybody who does not show the secret, and to everybody
+    where there is none. `make` returns the document; it is called once, when it is first asked for."""
+
+    def __init__(self, secret, make):
+        if secret is not None and not isinstance(secret, str):
+            raise ValueError(f"REPLANK_ROUTES_SECRET is a {type(secret).__name__}: want a text")
+        secret = (secret or "").strip()
+        self._secret = _digest(secret.encode()) if secret else None
+        self._make, self._making, self._text, self._tag = make, threading.Lock(), None, None
+
+    def answer(self, method, authorization, known):
+        """Status, headers and body for a request: its method, and its headers Authorization and If-None-Match as WSGI and
+        ASGI have them."""
+        headers = {"Cache-Control": "no-store"}
+        scheme, _, shown = authorization.partition(" ")
+        # Digests have one length: how long the comparison takes tells nothing of the secret, not even its length.
+        same = self._secret is not None and hmac.compare_digest(_digest(shown.strip().encode("latin-1", "replace")), self._secret)
+        if not same or scheme.lower() != "bearer" or method != "GET":
+            return 404, headers, b""
+        with self._making:
+            if self._text is None:
+                text = json.dumps(self._make(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+                self._tag, self._text = f'"{hashlib.sha256(text).hexdigest()[:32]}"', text
+        headers["ETag"] = self._tag
+        if self._tag in (tag.strip() for tag in known.split(",")):
+            return 304, headers, b""
+        return 200, headers | {"Content-Type": "application/json"}, self._text
+
+
+def _digest(text):
+    return hashlib.sha256(text).digest()
 
 
 def source(function, root):

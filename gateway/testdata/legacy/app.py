@@ -1,5 +1,6 @@
 import hashlib
 import http.client
+import os
 import threading
 import time
 import urllib.error
@@ -10,11 +11,14 @@ import requests
 from flask import Flask, Response, jsonify, request, stream_with_context
 
 from replank import hops
+from replank.flask.gateway import Gateway
 from replank.flask.hops import Hops
 
 app = Flask(__name__)
 Hops(app)
 hops.install("127.0.0.1")
+app.config["REPLANK_ROUTES_SECRET"] = os.environ.get("ROUTES_SECRET")
+Gateway(app)
 ALL = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 

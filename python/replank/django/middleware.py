@@ -14,6 +14,8 @@ It also knows the hop token of each request (`replank.hops`), and refuses what t
 
     REPLANK_SIDE = "modern"                       # or "legacy", where Django is the old one
     REPLANK_GATEWAY = "http://127.0.0.1:8080"     # knows which calls of the legacy application are waived
+With the setting REPLANK_ROUTES_SECRET it serves the route document at /.replank/routes to whoever shows that secret, so
+that the gateway knows the routes without a file (modern_routes = "http").
 """
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -24,6 +26,7 @@ from django.http import HttpResponse
 from django.urls import Resolver404, is_valid_path, resolve
 
 from replank import hops
+from replank.routes import SERVED_AT, Served
 
 LABEL = "Replank-Not-Found"
 BUILD = "Replank-Build"
@@ -46,6 +49,7 @@ class Gateway:
             raise ImproperlyConfigured(str(e)) from e
         # Not when the view returns: a streamed answer may still send requests.
         request_finished.connect(hops.leave, dispatch_uid="replank.hops")
+        self.routes = Served(getattr(settings, "REPLANK_ROUTES_SECRET", None), _document)
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
 
@@ -73,6 +77,8 @@ class Gateway:
         """The answer to the gateway's own questions, None for everybody else's."""
         if request.path_info == "/.replank/ask":
             return self.ask(request)
+        if request.path_info == SERVED_AT:
+            return self.document(request)
         if self.early and "HTTP_REPLANK_TRIAL" in request.META:
             label, _ = look_up(request.method, request.path_info)
             if label:
@@ -88,6 +94,11 @@ class Gateway:
         if methods is not None:
             answer[METHODS] = ", ".join(sorted(methods))
         return answer
+
+    def document(self, request):
+        shown, known = (request.META.get(f"HTTP_{name}", "") for name in ("AUTHORIZATION", "IF_NONE_MATCH"))
+        status, headers, text = self.routes.answer(request.method, shown, known)
+        return self.labelled(HttpResponse(text, status=status, headers=headers), None)
 
     def after(self, request, response):
         label = None
@@ -133,6 +144,12 @@ def methods_of(view):
         found = {m.upper() for m in names if hasattr(view_class, m)}
         return found | ({"HEAD"} if "GET" in found and "head" in names else set())
     return None
+
+
+def _document():
+    from replank.django import routes  # needs the URLconf, which is not loaded yet when this module is
+
+    return routes.document()
 
 
 def path_info(path):

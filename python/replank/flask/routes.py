@@ -10,6 +10,7 @@ from werkzeug.routing.converters import FloatConverter, IntegerConverter, Number
 
 from replank import document as documents
 from replank import routes
+from replank.flask import gateway
 from replank.routes import Pattern, Untranslatable
 
 _SUFFIX = r"(?<!/)(/?)\Z"
@@ -138,8 +139,11 @@ def _incomplete(app):
     """What may answer a path for which there is no rule."""
     passive = app.config.get("REPLANK_PASSIVE", ())
     reasons = []
-    if getattr(app.wsgi_app, "__func__", None) is not Flask.wsgi_app:
-        name = _named(app.wsgi_app)
+    outermost = app.wsgi_app
+    while isinstance(outermost, gateway.Served):
+        outermost = outermost.wsgi_app
+    if getattr(outermost, "__func__", None) is not Flask.wsgi_app:
+        name = _named(outermost)
         if name not in passive:
             reasons.append(f"{name} around wsgi_app may answer; name it in the setting REPLANK_PASSIVE if it does not")
     for function in app.before_request_funcs.get(None, ()):

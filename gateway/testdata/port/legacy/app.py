@@ -3,9 +3,12 @@
 import os
 
 from flask import Flask, jsonify, request
+from replank.flask.gateway import Gateway
 from sqlalchemy import create_engine, text
 
 app = Flask(__name__)
+app.config["REPLANK_ROUTES_SECRET"] = os.environ.get("ROUTES_SECRET")
+Gateway(app)
 engine = create_engine(os.environ["ALCHEMY"], pool_size=8)
 
 

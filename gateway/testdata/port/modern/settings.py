@@ -14,3 +14,4 @@ DATABASES = {
 with open(os.environ["PORTED"]) as file:
     PORTED = file.read().split()
 REPLANK_BUILD = "-".join(PORTED) or "none"
+REPLANK_ROUTES_SECRET = os.environ.get("ROUTES_SECRET")
