@@ -17,8 +17,9 @@ import (
 // A hop token goes with each request to an application. The application's companion sends it along with the requests that
 // the application makes meanwhile, so that the gateway knows whom such a request comes from, and what it has passed.
 //
-// It gives no right: a request that shows one is refused where the same request without it might not be. So it is enough
-// that gateways recognise their own, and a token may live for longer than one that says who somebody is.
+// It gives no right: a request that shows one is refused where the same request without it might not be. (Where a tenant
+// is just being fenced it passes a little longer: admit.) So it is enough that gateways recognise their own, and a token may
+// live for longer than one that says who somebody is.
 const (
 	headerHop   = "Replank-Hop"    // to both applications, and from them with their own requests
 	headerHopBy = "Replank-Hop-By" // from them: which of the two sends it

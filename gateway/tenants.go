@@ -188,7 +188,9 @@ func (g *Gateway) admit(x *exchange, r *http.Request) (err error) {
 		}
 		t.enter(x.tenant)
 		p, l := t.look(x.tenant)
-		if l == nil {
+		// What an application sends because of a request that is under way must pass: that one waits for its answer, and
+		// the fence for that one. When none is under way any more the state is another, and nothing passes.
+		if l == nil || p.State == decisions.Fenced && x.came != nil && x.came.ID != "" {
 			x.admitted, x.placed = true, p.App
 			return nil
 		}

@@ -367,6 +367,42 @@ func TestParking(t *testing.T) {
 		}
 		place(t, store, fenced(t, store, "acme", time.Minute), "")
 	})
+	t.Run("what an application sends meanwhile passes", func(t *testing.T) {
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/legacy/events", nil)
+		r.Header.Set("X-Tenant", "acme")
+		res, err := p.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := g.hops.sign(hop{ID: "chain", Expires: time.Now().Add(time.Minute).Unix(), Side: Legacy})
+		inForce := make(chan decisions.Placement, 1)
+		go func() {
+			fence, err := store.Fence(t.Context(), "acme", 20*time.Second, time.Minute, "test")
+			if err != nil {
+				t.Error(err)
+			}
+			inForce <- fence
+		}()
+		eventually(t, "the tenant is fenced", func() bool { return value(t, g, "replank_gateway_tenants_held") == 1 })
+		if res := p.do(t, "GET", "/hop", nil, "X-Tenant", "acme", headerHop, token); res.StatusCode != http.StatusOK {
+			t.Errorf("while one is under way: %s", res.Status)
+		}
+		waits(0)
+		res.Body.Close()
+		for range 3 {
+			p.do(t, "POST", "/legacy/events/next", nil)
+		}
+		fence := <-inForce
+		answer, _ := p.asked(t, p.url, "/late-hop", "X-Tenant", "acme", headerHop, token)
+		waits(1)
+		if seen("/late-hop") {
+			t.Error("it has passed a fence that is in force")
+		}
+		place(t, store, fence, "")
+		if res := <-answer; res.Response == nil || res.legacy(t).Path != "/late-hop?" {
+			t.Errorf("%+v", res)
+		}
+	})
 	t.Run("a comparison is under way until it ends", func(t *testing.T) {
 		if res := p.do(t, "GET", "/same/stuck", nil, acme...); res.StatusCode != http.StatusOK {
 			t.Fatal(res.Status)

@@ -95,13 +95,17 @@ func (s *Store) Fence(ctx context.Context, tenant string, drain, hold time.Durat
 	if err != nil {
 		return Placement{}, err
 	}
-	err = s.inForce(ctx, fence, drain)
-	if err == nil {
+	until := fence.Until
+	if err = s.inForce(ctx, fence, drain); err == nil {
+		// What is under way may have sent requests until now; from here on they wait, too. So that none is between, all
+		// gateways are asked once more.
 		var moving Placement
-		moving, err = s.step(ctx, Placement{Tenant: tenant, State: Moving, ChangedBy: by}, fence.Epoch, 0, false)
-		if err == nil {
-			moving.Until = fence.Until
-			return moving, nil
+		if moving, err = s.step(ctx, Placement{Tenant: tenant, State: Moving, ChangedBy: by}, fence.Epoch, 0, false); err == nil {
+			fence = moving
+			fence.Until = until
+			if err = s.inForce(ctx, fence, drain); err == nil {
+				return fence, nil
+			}
 		}
 	}
 	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

@@ -15,8 +15,8 @@ var Placements = journal.Machine{
 	Kind: "placement",
 	States: []journal.State{
 		{Name: Settled, Doc: "requests of the tenant go to its application", Finished: true},
-		{Name: Fenced, Doc: "new requests of the tenant wait; those that are under way end"},
-		{Name: Moving, Doc: "every gateway has said that none is under way: the tenant may be moved"},
+		{Name: Fenced, Doc: "new requests of the tenant wait; those that are under way end, and what the applications send because of them"},
+		{Name: Moving, Doc: "all requests of the tenant wait; when every gateway has said that none is under way, it may be moved"},
 	},
 	Edges: map[string][]string{
 		Settled: {Fenced},
