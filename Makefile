@@ -42,7 +42,7 @@ test-matrix: compiler ## run the database tests on PostgreSQL 14 to 18 (MAJORS="
 		REPLANK_TEST_PG=$$major REPLANK_TEST_FULL=$(FULL) $(GO) test -timeout 60m $(DATABASE) || exit 1; \
 	done
 
-bench: compiler ## measure Replank beside psql and pgroll, hours (BENCH="-only fill -runs 1 -rows 500000": less)
+bench: compiler ## measure Replank beside psql, pgroll, linters and proxies, hours (BENCH="-only fill -runs 1 -rows 500000": less)
 	$(GO) run ./bench -out docs $(BENCH)
 
 check: compiler ## vet, staticcheck, govulncheck

@@ -105,7 +105,12 @@ func (b *book) each(kase, subject, metric string) []float64 {
 
 // compare adds the ratio of two subjects in one metric: the median of the ratios of the turns.
 func (b *book) compare(kase, metric, a, c string, limit float64, least bool) {
-	x, y := b.each(kase, a, metric), b.each(kase, c, metric)
+	b.compareWith(kase, metric, a, kase, c, limit, least)
+}
+
+// compareWith is compare with a subject of another case.
+func (b *book) compareWith(kase, metric, a, other, c string, limit float64, least bool) {
+	x, y := b.each(kase, a, metric), b.each(other, c, metric)
 	var q []float64
 	for i := range min(len(x), len(y)) {
 		if y[i] > 0 {
@@ -117,6 +122,21 @@ func (b *book) compare(kase, metric, a, c string, limit float64, least bool) {
 	}
 	b.judge(ratio{Case: kase, What: fmt.Sprintf("%s: %s ÷ %s", metric, a, c), Value: median(q), Limit: limit, Least: least,
 		Unit: "×", Detail: fmt.Sprintf("%s to %s", show(slices.Min(q), "×"), show(slices.Max(q), "×"))})
+}
+
+// added adds what a subject has more than another in one metric: the median of the differences of the turns.
+func (b *book) added(kase, metric, a, c string, limit float64) {
+	x, y := b.each(kase, a, metric), b.each(kase, c, metric)
+	var more []float64
+	for i := range min(len(x), len(y)) {
+		more = append(more, x[i]-y[i])
+	}
+	if len(more) == 0 {
+		return
+	}
+	unit := b.find(kase, a).Values[metric].Unit
+	b.judge(ratio{Case: kase, What: fmt.Sprintf("%s: %s − %s", metric, a, c), Value: median(more), Limit: limit,
+		Unit: unit, Detail: fmt.Sprintf("%s to %s", show(slices.Min(more), ""), show(slices.Max(more), unit))})
 }
 
 func (b *book) judge(r ratio) {

@@ -37,7 +37,7 @@ type Config struct {
 	// Keep is a folder for the server that is kept, so that later runs find the sample data. Default: none.
 	Keep string
 
-	// Runs per benchmark. Default: 30 stall, 3 fill, 3 load, 5 trigger, 5 folder, 5 lint, 3 django.
+	// Runs per benchmark. Default: 30 stall, 3 fill, 3 load, 5 trigger, 5 folder, 5 lint, 3 django, 7 gateway.
 	Runs int
 	// Rows of the large table of fill and load. Default: 5,000,000.
 	Rows int
@@ -60,6 +60,11 @@ type Config struct {
 	LintFiles int
 	// Apps and Migrations of django. Default: 350 and 9,000.
 	Apps, Migrations int
+	// Requests of gateway, of which the CPU is measured, of each proxy in each case and run. Default: 20,000.
+	Requests int
+	// Visits are the requests a second of gateway's open load, and Watch is how long it lasts. Default: 1,000 and 10s.
+	Visits float64
+	Watch  time.Duration
 }
 
 // benchmark is one thing to measure.
@@ -77,12 +82,19 @@ var benchmarks = []benchmark{
 	{"folder", 5, folder},
 	{"lint", 5, lints},
 	{"django", 3, djangos},
+	{"gateway", 7, gateways},
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := measureAll(ctx, flags(os.Args[1:])); err != nil {
+	var err error
+	if len(os.Args) > 1 && os.Args[1] == childArgument {
+		err = child(ctx, os.Args[2:])
+	} else {
+		err = measureAll(ctx, flags(os.Args[1:]))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -111,6 +123,9 @@ func flags(args []string) Config {
 	f.IntVar(&cfg.LintFiles, "lint-files", 9000, "files of lint")
 	f.IntVar(&cfg.Apps, "apps", 350, "apps of django")
 	f.IntVar(&cfg.Migrations, "migrations", 9000, "migrations of django")
+	f.IntVar(&cfg.Requests, "requests", 20_000, "requests of gateway whose CPU is measured")
+	f.Float64Var(&cfg.Visits, "visits", 1000, "requests a second of gateway's open load")
+	f.DurationVar(&cfg.Watch, "watch", 10*time.Second, "how long gateway's open load lasts")
 	_ = f.Parse(args) // exits
 	cfg.Cases = strings.Split(cases, ",")
 	if only != "" {

@@ -131,8 +131,10 @@ func (s *server) position(ctx context.Context) (n float64, err error) {
 }
 
 // cpu is the time in seconds that all processes of the server have used, those that have ended included.
-func (s *server) cpu() (float64, error) {
-	pid := s.Pid()
+func (s *server) cpu() (float64, error) { return cpuOf(s.Pid()) }
+
+// cpuOf is the time in seconds that a process and those that it has started have used.
+func cpuOf(pid int) (float64, error) {
 	ticks, _, err := stat(pid, true)
 	if err != nil {
 		return 0, err
