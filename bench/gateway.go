@@ -22,7 +22,6 @@ const (
 	stuckFor  = time.Second // the application that is asked besides
 	visiting  = 50          // connections of clients
 	inTurns   = 16          // of them, where the CPU is measured
-	manySwaps = 10
 	manyPages = 20_000
 )
 
@@ -42,7 +41,8 @@ func gateways(ctx context.Context, b *bench) error {
 		"CPU: user and system time of the proxy's processes over %d requests of %d clients, as fast as they are answered. "+
 		"Fallback, Replank: a route that only the legacy application has (known), one that nobody knows and that was asked for before (learned), and one that nobody knows and that is new each time (tried); nginx: `error_page 404`; Caddy: `handle_response`. "+
 		"Latency: an open load of %.0f requests a second of %d clients for %s, counted from the moment a request was due; `direct` has no proxy. "+
-		"Stuck shadow: the legacy application answers, and the modern one is asked besides, by Replank's phase shadow or nginx's `mirror`, and takes %s for each answer; `next` is the time of one request behind another on the same connection, without a pause.",
+		"Stuck shadow: the legacy application answers, and the modern one is asked besides, by Replank's phase shadow or nginx's `mirror`, and takes %s for each answer; `next` is the time of one request behind another on the same connection, without a pause. "+
+		"20,000 routes: both applications' documents have so many; match and compile are the Go benchmarks of internal/route, for both tables; a swap is the time from SIGHUP until a route that has moved is answered by the other application, one after another under the same open load.",
 		b.cfg.Requests, inTurns, b.cfg.Visits, visiting, b.cfg.Watch, stuckFor)
 	replank, _, err := b.build(ctx)
 	if err != nil {
@@ -105,7 +105,7 @@ func (r *rack) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	free, err := freeAddresses(11)
+	free, err := freeAddresses(10)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (r *rack) start(ctx context.Context) error {
 	if err := writeRoutes(filepath.Join(r.dir, "legacy.json"), false, known, [2]string{"/old/{id}/", "/old/([0-9]+)/"}); err != nil {
 		return err
 	}
-	gate, err := r.gateway(ctx, free[4], r.modern, "modern.json", "legacy.json")
+	gate, err := r.gateway(ctx, free[4], "modern.json", "legacy.json")
 	if err != nil {
 		return err
 	}
@@ -165,9 +165,9 @@ func port(address string) string {
 }
 
 // gateway starts Replank.
-func (r *rack) gateway(ctx context.Context, listen, modern, modernRoutes, legacyRoutes string, more ...string) (*proxy, error) {
-	return r.run(ctx, "replank", []string{listen}, r.replank, append([]string{"gateway", "--listen", listen, "--modern", "http://" + modern, "--legacy", "http://" + r.legacy,
-		"--modern-routes", modernRoutes, "--legacy-routes", legacyRoutes}, more...)...)
+func (r *rack) gateway(ctx context.Context, listen, modernRoutes, legacyRoutes string) (*proxy, error) {
+	return r.run(ctx, "replank", []string{listen}, r.replank, "gateway", "--listen", listen, "--modern", "http://"+r.modern, "--legacy", "http://"+r.legacy,
+		"--modern-routes", modernRoutes, "--legacy-routes", legacyRoutes)
 }
 
 // visited runs do with visitors of a subject, all of whom must be answered.
@@ -183,6 +183,22 @@ func visited(address string, n int, v visit, do func(*visitors) error) error {
 	return err
 }
 
+// cpu is the time in seconds that the subject's processes use while do runs; 0 where there is no process.
+func (at place) cpu(do func() error) (float64, error) {
+	if at.proxy == nil {
+		return 0, do()
+	}
+	before, err := cpuOf(at.cmd.Process.Pid)
+	if err != nil {
+		return 0, err
+	}
+	if err := do(); err != nil {
+		return 0, err
+	}
+	after, err := cpuOf(at.cmd.Process.Pid)
+	return after - before, err
+}
+
 // cpu measures what passing one request on takes.
 func (r *rack) cpu(ctx context.Context) error {
 	once := func(kase, subject string, at place, v visit) error {
@@ -190,26 +206,24 @@ func (r *rack) cpu(ctx context.Context) error {
 			if err := vs.inTurn(ctx, r.b.cfg.Requests/10); err != nil {
 				return err
 			}
-			pid := at.cmd.Process.Pid
-			before, err := cpuOf(pid)
+			var took float64
+			cpu, err := at.cpu(func() (err error) {
+				took, err = seconds(func() error { return vs.inTurn(ctx, r.b.cfg.Requests) })
+				return err
+			})
 			if err != nil {
 				return err
 			}
-			took, err := seconds(func() error { return vs.inTurn(ctx, r.b.cfg.Requests) })
-			if err != nil {
-				return err
-			}
-			after, err := cpuOf(pid)
-			r.b.book.add(kase, subject, "CPU", "µs", (after-before)/float64(r.b.cfg.Requests)*1e6)
+			r.b.book.add(kase, subject, "CPU", "µs", cpu/float64(r.b.cfg.Requests)*1e6)
 			r.b.book.add(kase, subject, "requests", "/s", float64(r.b.cfg.Requests)/took)
-			return err
+			return nil
 		})
 	}
 	type fallback struct {
 		of   string
 		path string
 	}
-	fallbacks := map[string]fallback{"Replank, known": {"Replank", "/old/7/"}, "Replank, learned": {"Replank", "/unknown/7/"}, "Replank, tried": {"Replank", "/unknown/x/%d"},
+	fallbacks := map[string]fallback{"Replank, known": {"Replank", "/old/7/"}, "Replank, learned": {"Replank", "/unknown/7/"}, "Replank, tried": {"Replank", "/unknown/%d/%%d"},
 		"nginx, fallback": {"nginx, fallback", "/old/7/"}, "Caddy, fallback": {"Caddy, fallback", "/old/7/"}}
 	subjects := slices.Clone(r.plain)
 	for name, f := range fallbacks {
@@ -218,9 +232,13 @@ func (r *rack) cpu(ctx context.Context) error {
 		}
 	}
 	slices.Sort(subjects)
-	err := r.b.turns(subjects, func(_ int, name string) error {
+	err := r.b.turns(subjects, func(run int, name string) error {
 		if f, ok := fallbacks[name]; ok {
-			return once(caseFallback, name, r.at[f.of], visit{f.path, "legacy"})
+			path := f.path
+			if name == "Replank, tried" {
+				path = fmt.Sprintf(path, run) // not learned in the run before
+			}
+			return once(caseFallback, name, r.at[f.of], visit{path, "legacy"})
 		}
 		return once(caseCPU, name, r.at[name], visit{"/known/7/", "modern"})
 	})
@@ -252,6 +270,7 @@ func (r *rack) latency(ctx context.Context) error {
 		}
 		r.b.book.added(caseLatency, "p99", name, "direct", limit)
 	}
+	r.b.book.compare(caseLatency, "CPU", "Replank", bareProxy, 0, false)
 	return err
 }
 
@@ -265,12 +284,19 @@ func (r *rack) watch(ctx context.Context, kase, subject string, at place, v visi
 		if err != nil {
 			return err
 		}
-		ms, err := vs.onTime(ctx, r.b.cfg.Visits, r.b.cfg.Watch)
+		var ms []float64
+		cpu, err := at.cpu(func() (err error) {
+			ms, err = vs.onTime(ctx, r.b.cfg.Visits, r.b.cfg.Watch)
+			return err
+		})
 		if err != nil {
 			return err
 		}
 		after, end, err := stolenTicks()
 		report(r.b.book, kase, subject, ms)
+		if cpu > 0 {
+			r.b.book.add(kase, subject, "CPU", "µs", cpu/float64(len(ms))*1e6)
+		}
 		r.b.book.add(kase, subject, "stolen", "%", 100*(after-before)/max(1, end-total))
 		return err
 	})
@@ -361,31 +387,37 @@ func (r *rack) matching(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for range r.b.runs {
-		cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^Benchmark(Match|Compile)$", "-benchtime", "200ms", "./internal/route")
-		cmd.Dir = root
-		text, err := cmd.CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("go test ./internal/route: %w: %s", err, text)
-		}
-		slowest := 0.0
-		for _, m := range matchLine.FindAllStringSubmatch(string(text), -1) {
-			ns, err := strconv.ParseFloat(m[3], 64)
-			if err != nil {
-				return err
-			}
-			if m[1] == "Compile" {
-				r.b.book.add(caseRoutes, "table", "compile", "ms", ns/1e6)
-				continue
-			}
-			slowest = max(slowest, ns)
-		}
-		if slowest == 0 {
-			return fmt.Errorf("go test ./internal/route has not measured a match: %s", text)
-		}
-		r.b.book.add(caseRoutes, "table", "slowest match", "ns", slowest)
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^Benchmark(Match|Compile)$", "-benchtime", "200ms", "-count", strconv.Itoa(r.b.runs), "./internal/route")
+	cmd.Dir = root
+	text, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go test ./internal/route: %w: %s", err, text)
 	}
-	r.b.book.judge(ratio{Case: caseRoutes, What: "slowest kind of match", Value: median(r.b.book.each(caseRoutes, "table", "slowest match")), Limit: 1000, Unit: "ns"})
+	kinds := map[string][]float64{} // of requests, each on its table
+	for _, m := range matchLine.FindAllStringSubmatch(string(text), -1) {
+		ns, err := strconv.ParseFloat(m[3], 64)
+		if err != nil {
+			return err
+		}
+		if m[1] == "Compile" {
+			r.b.book.add(caseRoutes, "table", "compile", "ms", ns/1e6)
+			continue
+		}
+		kinds[m[2]] = append(kinds[m[2]], ns)
+	}
+	if len(kinds) == 0 {
+		return fmt.Errorf("go test ./internal/route has not measured a match: %s", text)
+	}
+	slowest := ""
+	for kind, each := range kinds {
+		if slowest == "" || median(each) > median(kinds[slowest]) {
+			slowest = kind
+		}
+	}
+	for _, ns := range kinds[slowest] {
+		r.b.book.add(caseRoutes, "table", "match", "ns", ns)
+	}
+	r.b.book.judge(ratio{Case: caseRoutes, What: "match, the slowest of " + strconv.Itoa(len(kinds)) + " kinds", Value: median(kinds[slowest]), Limit: 1000, Unit: "ns"})
 	return nil
 }
 
@@ -407,7 +439,7 @@ func (r *rack) swaps(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := r.gateway(ctx, free[0], r.modern, ported, all)
+	p, err := r.gateway(ctx, free[0], ported, all)
 	if err != nil {
 		return err
 	}
@@ -418,12 +450,13 @@ func (r *rack) swaps(ctx context.Context) error {
 		}
 		loaded := make(chan error, 1)
 		var ms []float64
+		end := time.Now().Add(r.b.cfg.Watch)
 		go func() {
 			var err error
 			ms, err = vs.onTime(ctx, r.b.cfg.Visits, r.b.cfg.Watch)
 			loaded <- err
 		}()
-		err = r.swap(ctx, p, free[0], ported, many, moving)
+		err = r.swap(ctx, p, free[0], ported, many, moving, end)
 		if e := <-loaded; err == nil {
 			err = e
 		}
@@ -445,9 +478,9 @@ func (r *rack) swaps(ctx context.Context) error {
 	return nil
 }
 
-// swap lets one route move between the applications, and waits each time until it has.
-func (r *rack) swap(ctx context.Context, p *proxy, address, ported string, many [][2]string, moving [2]string) error {
-	for i := range manySwaps {
+// swap lets one route move between the applications until a moment, and waits each time until it has.
+func (r *rack) swap(ctx context.Context, p *proxy, address, ported string, many [][2]string, moving [2]string, end time.Time) error {
+	for i := 0; time.Now().Before(end) || i%2 == 1; i++ { // an even number: the next run begins as this one did
 		routes, by := many, "legacy"
 		if i%2 == 0 {
 			routes, by = append(slices.Clone(many), moving), "modern"

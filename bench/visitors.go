@@ -20,7 +20,7 @@ type visit struct {
 	answer string // which application must have answered
 }
 
-// request is what a browser behind a load balancer sends.
+// visitText is what a browser behind a load balancer sends.
 const visitText = "GET %s HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
 	"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\n" +
 	"Cookie: sessionid=q2k3vn8zq2k3vn8zq2k3vn8zq2k3vn8z; csrftoken=6t6yTTzAbcdefghijklmnopqrstuvwxy\r\n" +
