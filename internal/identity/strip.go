@@ -1,8 +1,8 @@
 package identity
 
 import (
+	"bytes"
 	"net/http"
-	"strings"
 )
 
 const (
@@ -30,30 +30,32 @@ var foreign = map[string]bool{
 // replank-identity as the same variable, others fold dots, too; so names are compared by letters and digits, and
 // everything else counts as a dash. Call it with the request's Trailer as well, and before anything of ours is added.
 func Strip(h http.Header, more ...string) {
+	var room, other [64]byte // for any name that is one of these: no memory is taken for each
 	for name := range h {
-		folded := fold(name)
-		if folded == "replank" || strings.HasPrefix(folded, "replank-") || foreign[folded] {
+		folded := fold(room[:0], name)
+		if string(folded) == "replank" || bytes.HasPrefix(folded, []byte("replank-")) || foreign[string(folded)] {
 			delete(h, name)
 			continue
 		}
 		for _, m := range more {
-			if folded == fold(m) {
+			if bytes.Equal(folded, fold(other[:0], m)) {
 				delete(h, name)
 			}
 		}
 	}
 }
 
-// fold writes a name as the most careless reader would see it.
-func fold(name string) string {
-	folded := strings.Map(func(r rune) rune {
+// fold appends a name as the most careless reader would see it.
+func fold(to []byte, name string) []byte {
+	for _, r := range name {
 		switch {
 		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
-			return r
+			to = append(to, byte(r))
 		case 'A' <= r && r <= 'Z':
-			return r + 'a' - 'A'
+			to = append(to, byte(r)+'a'-'A')
+		default:
+			to = append(to, '-')
 		}
-		return '-'
-	}, name)
-	return strings.Trim(folded, "-")
+	}
+	return bytes.Trim(to, "-")
 }
