@@ -311,14 +311,15 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		x.body.Close()
 		g.dismiss(x)
-		g.metrics.told(x, r, began)
+		took := time.Since(began)
+		g.metrics.told(x, r.Method, took)
 		g.traces.told(r, x)
-		g.judge.answered(x, time.Since(began))
+		g.judge.answered(x, took)
 		g.traffic.count(x.template, r.Method, x.answeredBy, x.status)
 		g.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
 			slog.Int("status", x.status), slog.String("answered_by", string(x.answeredBy)), slog.String("route", x.template),
 			slog.String("tenant", x.tenant), slog.Int64("table", x.table), slog.String("chain", x.chain),
-			slog.Float64("took_seconds", time.Since(began).Seconds()))
+			slog.Float64("took_seconds", took.Seconds()))
 	}()
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	if err := g.prepare(x, r); err != nil {

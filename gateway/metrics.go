@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,13 +17,18 @@ import (
 type metrics struct {
 	registry  *prometheus.Registry
 	make      promauto.Factory
-	requests  *prometheus.CounterVec
-	took      *prometheus.HistogramVec
+	answered  map[Side]*answered // by who has answered; "": the gateway itself
 	fallbacks prometheus.Counter
 	trials    *prometheus.CounterVec
 	clients   prometheus.Gauge
 	slow      *prometheus.CounterVec
 	wrongWays *prometheus.CounterVec
+}
+
+// answered are the requests of which one has answered. They are looked up once, not for each request.
+type answered struct {
+	took     prometheus.Observer
+	requests map[string]*[len(statusClasses)]prometheus.Counter // by method class
 }
 
 const metricPrefix = "replank_gateway_"
@@ -36,14 +40,14 @@ func newMetrics(g *Gateway) *metrics {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	f := promauto.With(registry)
-	m := &metrics{registry: registry, make: f,
-		requests: f.NewCounterVec(prometheus.CounterOpts{Name: metricPrefix + "requests_total",
-			Help: "Requests that were answered, by who has answered (none: the gateway itself), read or write, and class of the status (none: the client has gone)."},
-			[]string{"answered_by", "method", "status"}),
-		took: f.NewHistogramVec(prometheus.HistogramOpts{Name: metricPrefix + "request_seconds",
-			Help:    "Time from the headers of a request to the end of its answer.",
-			Buckets: buckets, NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour},
-			[]string{"answered_by"}),
+	requests := f.NewCounterVec(prometheus.CounterOpts{Name: metricPrefix + "requests_total",
+		Help: "Requests that were answered, by who has answered (none: the gateway itself), read or write, and class of the status (none: the client has gone)."},
+		[]string{"answered_by", "method", "status"})
+	took := f.NewHistogramVec(prometheus.HistogramOpts{Name: metricPrefix + "request_seconds",
+		Help:    "Time from the headers of a request to the end of its answer.",
+		Buckets: buckets, NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour},
+		[]string{"answered_by"})
+	m := &metrics{registry: registry, make: f, answered: map[Side]*answered{},
 		fallbacks: f.NewCounter(prometheus.CounterOpts{Name: metricPrefix + "fallbacks_total",
 			Help: "Requests that the modern application was tried with first, and that the legacy one has answered."}),
 		trials: f.NewCounterVec(prometheus.CounterOpts{Name: metricPrefix + "trials_total",
@@ -53,6 +57,16 @@ func newMetrics(g *Gateway) *metrics {
 			Help: "Requests that were cut because the client sends its body (slow_body) or takes its answer (slow_reader) too slowly."}, []string{"why"}),
 		wrongWays: f.NewCounterVec(prometheus.CounterOpts{Name: metricPrefix + "wrong_way_total",
 			Help: "Requests of the applications in the wrong direction or in a loop, and whether a waiver has let them through."}, []string{"why", "done"}),
+	}
+	for side, by := range map[Side]string{Modern: "modern", Legacy: "legacy", "": "none"} {
+		a := &answered{took: took.WithLabelValues(by), requests: map[string]*[len(statusClasses)]prometheus.Counter{}}
+		for _, class := range []string{methodRead, methodWrite} {
+			a.requests[class] = new([len(statusClasses)]prometheus.Counter)
+			for i, status := range statusClasses {
+				a.requests[class][i] = requests.WithLabelValues(by, class, status)
+			}
+		}
+		m.answered[side] = a
 	}
 	f.NewGaugeFunc(prometheus.GaugeOpts{Name: metricPrefix + "kept_bytes", Help: "Request bodies that are kept now, in memory and in files."},
 		func() float64 { return float64(g.keeper.used.Load()) })
@@ -90,28 +104,30 @@ func (m *metrics) documents(r *routes) {
 }
 
 // told counts a request at its end.
-func (m *metrics) told(x *exchange, r *http.Request, began time.Time) {
-	by := "none"
-	if x.answeredBy != "" {
-		by = string(x.answeredBy)
-	}
-	m.requests.WithLabelValues(by, methodClass(r.Method), statusClass(x.status)).Inc()
-	m.took.WithLabelValues(by).Observe(time.Since(began).Seconds())
+func (m *metrics) told(x *exchange, method string, took time.Duration) {
+	a := m.answered[x.answeredBy]
+	a.requests[methodClass(method)][statusClass(x.status)].Inc()
+	a.took.Observe(took.Seconds())
 }
+
+const methodRead, methodWrite = "read", "write"
 
 func methodClass(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return "read"
+		return methodRead
 	}
-	return "write"
+	return methodWrite
 }
 
-func statusClass(status int) string {
+var statusClasses = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
+
+// statusClass is an index of statusClasses.
+func statusClass(status int) int {
 	if status < 100 || status > 599 {
-		return "none"
+		return 0
 	}
-	return strconv.Itoa(status/100) + "xx"
+	return status / 100
 }
 
 // connection is the server's ConnState.
