@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sony/gobreaker/v2"
 )
 
@@ -169,9 +170,12 @@ func (a *app) send(r *http.Request) (*http.Response, error) {
 		r.Body = unclosed{r.Body}
 	}
 	res, err := a.transport.RoundTrip(a.watched(r))
+	if err == nil {
+		return res, nil
+	}
 	var dial *net.OpError
-	if err == nil || !errors.As(err, &dial) || dial.Op != "dial" || dial.Timeout() || r.Context().Err() != nil {
-		return res, err
+	if !errors.As(err, &dial) || dial.Op != "dial" || dial.Timeout() || r.Context().Err() != nil {
+		return nil, err
 	}
 	// There was no connection, so nothing of the request has left this process, and nothing of its body was read.
 	select {
@@ -225,29 +229,45 @@ var errSentTwice = errors.New("the application has closed the connection twice b
 // one, and so on until a connection is new: a request that kills a process of the application would go on to kill the
 // others. The third time, this one gets a connection that is closed already.
 func (a *app) watched(r *http.Request) *http.Request {
-	var last *wire
-	sent := 0
+	w := &watch{again: a.metrics.again}
 	ctx, cancel := context.WithCancelCause(r.Context()) // ends with its parent: the answer is read after this function
-	return r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-		if last != nil && last.sent() {
-			sent++
-			a.metrics.again.Inc()
-		}
-		conn := info.Conn
-		if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
-			conn = t.NetConn() // below TLS
-		}
-		last, _ = conn.(*wire)
-		if last == nil {
-			return
-		}
-		last.begun.Store(last.written.Load())
-		if sent >= 2 {
-			// Nothing can be written to it, and the transport finds the cause when it wants to try again.
-			cancel(errSentTwice)
-			info.Conn.Close()
-		}
-	}}))
+	w.cancel = cancel
+	if t := httptrace.ContextClientTrace(ctx); t != nil {
+		// ReverseProxy has made it for this one request, and sets another hook of it. WithClientTrace would join the two
+		// by reflection, which costs more than all else here.
+		t.GotConn = w.got
+		return r.WithContext(ctx)
+	}
+	return r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: w.got}))
+}
+
+// watch follows one request from connection to connection.
+type watch struct {
+	again  prometheus.Counter
+	cancel context.CancelCauseFunc
+	last   *wire
+	sent   int
+}
+
+func (w *watch) got(info httptrace.GotConnInfo) {
+	if w.last != nil && w.last.sent() {
+		w.sent++
+		w.again.Inc()
+	}
+	conn := info.Conn
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = t.NetConn() // below TLS
+	}
+	w.last, _ = conn.(*wire)
+	if w.last == nil {
+		return
+	}
+	w.last.begun.Store(w.last.written.Load())
+	if w.sent >= 2 {
+		// Nothing can be written to it, and the transport finds the cause when it wants to try again.
+		w.cancel(errSentTwice)
+		info.Conn.Close()
+	}
 }
 
 // answer is what the companion would say to a request.

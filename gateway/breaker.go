@@ -114,11 +114,14 @@ const (
 
 // failureOf says how the application has failed, "" if it has not.
 func failureOf(ctx context.Context, err error) string {
+	if err == nil {
+		return ""
+	}
 	var client *clientError
 	var op *net.OpError
 	var timeout net.Error
 	switch {
-	case err == nil, ctx.Err() != nil, errors.As(err, &client):
+	case ctx.Err() != nil, errors.As(err, &client):
 		return ""
 	case errors.As(err, &op) && op.Op == "dial":
 		return failedConnect

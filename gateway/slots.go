@@ -52,11 +52,10 @@ func (s *slots) used() int { return len(s.free) }
 
 // taken is the body of an answer: it gives the slot back when it is closed.
 func (a *app) taken(res *http.Response) io.ReadCloser {
-	give := sync.OnceFunc(a.slots.give)
 	if both, ok := res.Body.(io.ReadWriteCloser); ok && res.StatusCode == http.StatusSwitchingProtocols {
-		return &tunnel{both, give}
+		return &tunnel{both, sync.OnceFunc(a.slots.give)}
 	}
-	b := &answerBody{ReadCloser: res.Body, give: give, a: a}
+	b := &answerBody{ReadCloser: res.Body, a: a}
 	// Closing the body closes the connection below a read that waits.
 	b.timer = time.AfterFunc(a.silence, func() {
 		b.silent.Store(true)
@@ -80,8 +79,8 @@ func (t *tunnel) Close() error {
 type answerBody struct {
 	io.ReadCloser
 	a      *app
-	give   func()
 	timer  *time.Timer
+	closed atomic.Bool
 	silent atomic.Bool
 	failed bool
 }
@@ -102,6 +101,8 @@ func (b *answerBody) Read(p []byte) (int, error) {
 
 func (b *answerBody) Close() error {
 	b.timer.Stop()
-	defer b.give()
+	if b.closed.CompareAndSwap(false, true) {
+		defer b.a.slots.give()
+	}
 	return b.ReadCloser.Close()
 }
