@@ -101,7 +101,7 @@ func BenchmarkServe(b *testing.B) {
 			defer conn.Close()
 			request, in := fmt.Appendf(nil, asBrowsersDo, c.path), bufio.NewReader(conn)
 			b.ReportAllocs()
-			before := used(b)
+			before := cpu(b)
 			for b.Loop() {
 				if _, err := conn.Write(request); err != nil {
 					b.Fatal(err)
@@ -114,13 +114,13 @@ func BenchmarkServe(b *testing.B) {
 					b.Fatal(n, err)
 				}
 			}
-			b.ReportMetric(float64(used(b)-before)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
 		})
 	}
 }
 
-// used is the CPU time of this process: others on the machine do not count.
-func used(b *testing.B) time.Duration {
+// cpu is the CPU time of this process: others on the machine do not count.
+func cpu(b *testing.B) time.Duration {
 	var r syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
 		b.Fatal(err)

@@ -138,7 +138,10 @@ type Gateway struct {
 	draining  atomic.Bool
 }
 
-// New returns a gateway.
+// firstRead bounds the time in which the decisions must be read before a gateway begins.
+const firstRead = 10 * time.Second
+
+// New returns a gateway. With Decisions it needs their database.
 func New(cfg Config) (*Gateway, error) {
 	if cfg.Modern.URL == nil || cfg.Legacy.URL == nil {
 		return nil, errors.New("a gateway needs the URLs of both applications")
@@ -187,6 +190,17 @@ func New(cfg Config) (*Gateway, error) {
 	g.metrics.documents(g.routes)
 	if err := g.routes.start(context.Background()); err != nil {
 		return nil, err
+	}
+	if s := cfg.Decisions; s != nil { // before the first request: it may be one that was given back to the legacy application
+		ctx, cancel := context.WithTimeout(context.Background(), firstRead)
+		defer cancel()
+		snap, err := s.Read(ctx)
+		if err == nil {
+			err = g.routes.decided(snap)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	g.proxy = &httputil.ReverseProxy{
 		Rewrite:        g.rewrite,

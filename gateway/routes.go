@@ -27,6 +27,7 @@ type routes struct {
 
 	mu     sync.Mutex // of what follows, and of what each document has; requests read g.table
 	chosen []route.Decision
+	latest *int64 // their version; nil: none was read
 	number int64
 }
 
@@ -221,12 +222,16 @@ func (r *routes) decided(snap decisions.Snapshot) error {
 	r.g.wrongWays.allowed.Store(&snap.Allowances)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.latest != nil && *r.latest == snap.Version {
+		return nil
+	}
 	before := r.chosen
 	r.chosen = snap.Decisions()
 	if err := r.swap(); err != nil {
 		r.chosen = before
 		return err
 	}
+	r.latest = &snap.Version
 	return nil
 }
 

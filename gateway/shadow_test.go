@@ -33,13 +33,6 @@ func shadowing(t *testing.T) {
 		c.ModernRoutes, c.LegacyRoutes = documents(t)
 		c.Decisions, c.Logger = store, slog.New(compared)
 	})
-	snap, err := store.Read(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.gateway.routes.decided(snap); err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- p.gateway.Run(ctx) }()
