@@ -4,10 +4,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/replank/replank/internal/identity"
 	"github.com/replank/replank/internal/pgtest"
@@ -51,6 +53,7 @@ func identities(t *testing.T, e pyenv.Environment) {
 			}
 			t.Run("login", w.sub((*twins).login))
 			t.Run("logout", w.sub((*twins).logout))
+			t.Run("again", w.sub((*twins).again))
 			t.Run("users", w.sub((*twins).users))
 			t.Run("tampered", w.sub((*twins).tampered))
 			switch c.name {
@@ -135,6 +138,33 @@ func (w *twins) logout() {
 			if w.Failed() {
 				w.Fatalf("%s, then %s", login, logout)
 			}
+		}
+	}
+}
+
+// again: a login on top of another counts at once, also behind a gateway that has not heard of it: what it says is about
+// the login before.
+func (w *twins) again() {
+	deaf, err := identity.Open(w.Context(), w.cfg)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer deaf.Close()
+	front := httptest.NewServer(w.through(deaf))
+	defer front.Close()
+	for _, login := range logins {
+		b := w.browser()
+		b.base = front.URL
+		side := login[1:7]
+		for _, user := range []string{"alice", "alice", "bob", "alice"} {
+			b.get(strings.Replace(login, "alice", user, 1))
+			// Until the gateway looks again, and after it.
+			for began := time.Now(); time.Since(began) < 700*time.Millisecond; {
+				if s := b.who(side); s.User != user || s.Status != http.StatusOK {
+					w.Fatalf("after %s: %+v, want %s", login, s, user)
+				}
+			}
+			b.becomes(user)
 		}
 	}
 }

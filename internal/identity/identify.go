@@ -20,6 +20,7 @@ type Who struct {
 	// Ended: nobody, because the session that the request shows was revoked.
 	Ended bool
 
+	found  time.Time // by the database's clock: what has happened since is not known
 	tokens *tokens
 }
 
@@ -102,7 +103,7 @@ func unknown(err error) error {
 
 // find asks the sources in their order.
 func (a *Authority) find(ctx context.Context, all []shown, old finding) (finding, error) {
-	f := finding{at: time.Now()}
+	f, found := finding{at: time.Now()}, a.now()
 	sawEnded := false
 	for _, s := range all {
 		p, err := s.source.verify(ctx, s.credential)
@@ -124,7 +125,7 @@ func (a *Authority) find(ctx context.Context, all []shown, old finding) (finding
 		if err != nil {
 			return f, err
 		}
-		f.Who = Who{Subject: subject, Session: p.sid, Source: s.source.kind(), tokens: new(tokens)}
+		f.Who = Who{Subject: subject, Session: p.sid, Source: s.source.kind(), found: found, tokens: new(tokens)}
 		break
 	}
 	if f.Nobody() {

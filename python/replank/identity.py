@@ -43,6 +43,7 @@ class Identity:
     roles: tuple = ()
     tenant: str | None = None
     source: str = ""
+    found: float = 0.0  # when the gateway looked, by the clock of login_mark
     claims: dict = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -144,7 +145,10 @@ class Verifier:
         texts = [sub, sid, *roles] if isinstance(roles, list) else [None]
         if not all(isinstance(t, str) for t in texts) or not sub or not sid or not isinstance(tenant, str | None):
             raise Refused("its claims are not what the gateway writes")
-        return Identity(sub, sid, tuple(roles), tenant, str(claims.get("src", "")), claims)
+        found = claims.get("fnd", 0.0)
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            raise Refused("its claims are not what the gateway writes")
+        return Identity(sub, sid, tuple(roles), tenant, str(claims.get("src", "")), float(found), claims)
 
 
 def session_id(key):
@@ -155,6 +159,11 @@ def session_id(key):
 def login_mark(at):
     """What marks a session in which somebody has just logged in; `at` is the time of the database with schema replank."""
     return {"sid": secrets.token_urlsafe(16), "at": round(at.timestamp(), 6)}
+
+
+def is_newer(mark, identity):
+    """Somebody has logged in here since the gateway looked: what it says is about the login before."""
+    return "sid" in mark and 0 < identity.found < mark.get("at", 0)
 
 
 def copy_mark(identity):

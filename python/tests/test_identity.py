@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from replank.identity import Keys, Refused, Unavailable, Verifier, session_id
+from replank.identity import Keys, Refused, Unavailable, Verifier, is_newer, session_id
 
 
 class Gateway:
@@ -64,6 +64,17 @@ def clock():
 @pytest.fixture
 def verifier(gateway, clock):
     return Verifier(Keys(gateway.url, clock=clock), "modern")
+
+
+def test_found(gateway, verifier):
+    who = verifier.verify(gateway.token("one", fnd=12.5))
+    assert who.found == 12.5
+    assert is_newer({"sid": "s", "at": 12.6}, who)
+    assert not any(is_newer(mark, who) for mark in ({}, {"of": "s"}, {"sid": "s"}, {"sid": "s", "at": 12.4}))
+    assert not is_newer({"sid": "s", "at": 12.6}, verifier.verify(gateway.token("one")))  # of a gateway that does not say
+    for wrong in ("12.5", True, None, [12.5]):
+        with pytest.raises(Refused):
+            verifier.verify(gateway.token("one", fnd=wrong))
 
 
 def test_good(gateway, verifier):

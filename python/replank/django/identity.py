@@ -24,7 +24,7 @@ from django.db import connections
 from django.dispatch import receiver
 from django.http import HttpResponse, JsonResponse
 
-from replank.identity import ENDED, HEADER, INTROSPECT, MARK, Refused, Unavailable, Verifier, copy_mark, login_mark, session_id
+from replank.identity import ENDED, HEADER, INTROSPECT, MARK, Refused, Unavailable, Verifier, copy_mark, is_newer, login_mark, session_id
 
 log = logging.getLogger("replank.identity")
 BACKEND = "replank.django.identity.IdentityBackend"
@@ -128,6 +128,13 @@ class IdentityMiddleware:
         if not identity.stateless and SESSION_KEY in session and identity.session in (_own(session), session.get(MARK, {}).get("of")):
             user = get_user(request)  # from the session; it is ended here when the password was changed
             if user.is_authenticated and _subject(user) == identity.subject:
+                _set_user(request, user)
+                return
+        if not identity.stateless and SESSION_KEY in session and is_newer(session.get(MARK, {}), identity):
+            user = get_user(request)
+            if user.is_authenticated:
+                if _subject(user) != identity.subject:
+                    request.identity = None
                 _set_user(request, user)
                 return
         user = authenticate(request, identity=identity)

@@ -17,7 +17,7 @@ import logging
 from flask import Response, current_app, g, jsonify, request, session
 from sqlalchemy import text
 
-from replank.identity import ENDED, HEADER, INTROSPECT, MARK, Refused, Unavailable, Verifier, copy_mark, login_mark, session_id
+from replank.identity import ENDED, HEADER, INTROSPECT, MARK, Refused, Unavailable, Verifier, copy_mark, is_newer, login_mark, session_id
 
 try:
     import flask_login
@@ -96,6 +96,10 @@ class GatewayIdentity:
         expected = identity.subject if self.find is None else self.find(identity.subject)
         same = self.key in session and expected is not None and str(session[self.key]) == str(expected)
         if same and not identity.stateless and identity.session in (self._own(), session.get(MARK, {}).get("of")):
+            return
+        if self.key in session and not identity.stateless and is_newer(session.get(MARK, {}), identity):
+            if not same:
+                g.identity = None
             return
         manager = self._login_manager()
         user = expected
