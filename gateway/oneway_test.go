@@ -122,10 +122,16 @@ func TestOneWay(t *testing.T) {
 	allow := func(caller, route string, until time.Time) {
 		t.Helper()
 		day := until.UTC().Truncate(24 * time.Hour)
-		if _, err := store.Allow(t.Context(), decisions.Allowance{Caller: caller, Route: route, Waiver: decisions.Waiver{Because: "test", Until: &day}, By: "test"}); err != nil {
+		version, err := store.Allow(t.Context(), decisions.Allowance{Caller: caller, Route: route, Waiver: decisions.Waiver{Because: "test", Until: &day}, By: "test"})
+		if err != nil {
 			t.Fatal(err)
 		}
-		p.read(t, store)
+		eventually(t, "the gateway has heard of it", func() bool {
+			r := p.gateway.routes
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.latest != nil && *r.latest >= version
+		})
 	}
 	allow("/legacy/calls/{how}", "/{path}", time.Now().AddDate(0, 0, -1))
 	p.expect(t, calling("requests", ported), http.StatusForbidden, rule)
